@@ -1,4 +1,6 @@
-"""Server-sent events, cut from bytes: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
+"""Server-sent events, cut from bytes.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
 
 Split on bytes before decoding: text methods such as `splitlines` also cut at U+2028 and its like, which may stand in JSON.
 """
@@ -45,13 +47,9 @@ class SseFramer:
         return frames
 
     def close(self) -> Sequence[Frame]:
-        """A last event that is complete but for its blank line. Half a line is data that was cut, not an event."""
+        """What came after the last blank line, if it is an event. Whether it was cut is the dialect's to judge."""
         rest = bytes(self._buffer)
         self._buffer.clear()
-        if not rest.strip():
-            return ()
-        if not rest.endswith((b"\n", b"\r")):
-            raise FramingError("the stream ends inside an event")
         frame = _parse(rest)
         return (frame,) if frame is not None else ()
 
