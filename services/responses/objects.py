@@ -129,7 +129,15 @@ class WebSearchCallItem(msgspec.Struct, tag="web_search_call"):
     action: SearchAction
 
 
-OutputItem = MessageItem | ReasoningItem | FunctionCallItem | CustomToolCallItem | WebSearchCallItem
+class HostedToolItem(msgspec.Struct, tag="hosted_tool_item"):
+    """An item of a tool only the provider hosts, for surfaces that cannot carry it as it came. `kind` is its type."""
+
+    id: str
+    kind: str
+    item: msgspec.Raw
+
+
+OutputItem = MessageItem | ReasoningItem | FunctionCallItem | CustomToolCallItem | WebSearchCallItem | HostedToolItem
 
 # ---- the response ----------------------------------------------------------------------------------------------------
 

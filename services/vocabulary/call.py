@@ -55,7 +55,14 @@ class File(msgspec.Struct, frozen=True, tag="file"):
     cache: Cache | None = None
 
 
-Part = Text | Refusal | Image | File
+class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
+    """A part of a type no room knows (input_audio, say), as it came. Only the native lane can carry it."""
+
+    kind: str
+    raw: msgspec.Raw
+
+
+Part = Text | Refusal | Image | File | Opaque
 
 
 # ---- items of the conversation, oldest first -------------------------------------------------------------------------
