@@ -22,15 +22,15 @@ message is for people and never holds a secret, an internal URL or a stack. The 
 
 from typing import ClassVar
 
-import grpc
 import msgspec
+from grpc import StatusCode
 
 
 class GatewayError(Exception):
     """Base of all. `param`: path in the request (`input[2].content[0]`). `retry_after`: seconds. `model`: provider/model."""
 
     http: ClassVar[int] = 500
-    grpc: ClassVar[grpc.StatusCode] = grpc.StatusCode.INTERNAL
+    grpc: ClassVar[StatusCode] = StatusCode.INTERNAL
     type: ClassVar[str] = "server_error"
     code: ClassVar[str] = "server_error"
     reason: ClassVar[str] = "INTERNAL"
@@ -71,7 +71,7 @@ class GatewayError(Exception):
 class InvalidRequest(GatewayError):
     """The caller's request is wrong."""
 
-    http, grpc = 400, grpc.StatusCode.INVALID_ARGUMENT
+    http, grpc = 400, StatusCode.INVALID_ARGUMENT
     type = code = "invalid_request_error"
     reason = "INVALID_REQUEST"
 
@@ -79,28 +79,28 @@ class InvalidRequest(GatewayError):
 class InvalidKey(GatewayError):
     """No key, or one that does not work."""
 
-    http, grpc = 401, grpc.StatusCode.UNAUTHENTICATED
+    http, grpc = 401, StatusCode.UNAUTHENTICATED
     type, code, reason = "authentication_error", "invalid_api_key", "INVALID_API_KEY"
 
 
 class InsufficientCredits(GatewayError):
     """A balance, key cap or budget would be exceeded."""
 
-    http, grpc = 402, grpc.StatusCode.RESOURCE_EXHAUSTED
+    http, grpc = 402, StatusCode.RESOURCE_EXHAUSTED
     type, code, reason = "billing_error", "insufficient_credits", "INSUFFICIENT_CREDITS"
 
 
 class PermissionDenied(GatewayError):
     """The key may not use this."""
 
-    http, grpc = 403, grpc.StatusCode.PERMISSION_DENIED
+    http, grpc = 403, StatusCode.PERMISSION_DENIED
     type, code, reason = "permission_error", "permission_denied", "PERMISSION_DENIED"
 
 
 class NotFound(GatewayError):
     """Unknown id or path."""
 
-    http, grpc = 404, grpc.StatusCode.NOT_FOUND
+    http, grpc = 404, StatusCode.NOT_FOUND
     type, code, reason = "not_found_error", "not_found", "NOT_FOUND"
 
 
@@ -113,28 +113,28 @@ class ModelNotFound(NotFound):
 class Conflict(GatewayError):
     """It exists already, or changed meanwhile."""
 
-    http, grpc = 409, grpc.StatusCode.ALREADY_EXISTS
+    http, grpc = 409, StatusCode.ALREADY_EXISTS
     type, code, reason = "conflict_error", "conflict", "CONFLICT"
 
 
 class RequestTooLarge(GatewayError):
     """The body is over the limit."""
 
-    http, grpc = 413, grpc.StatusCode.OUT_OF_RANGE
+    http, grpc = 413, StatusCode.OUT_OF_RANGE
     type, code, reason = "request_too_large", "request_too_large", "REQUEST_TOO_LARGE"
 
 
 class NoZdrRoute(GatewayError):
     """Zero data retention leaves no route."""
 
-    http, grpc = 422, grpc.StatusCode.FAILED_PRECONDITION
+    http, grpc = 422, StatusCode.FAILED_PRECONDITION
     type, code, reason = "invalid_request_error", "zdr_no_provider", "ZDR_NO_PROVIDER"
 
 
 class ProviderFailed(GatewayError):
     """Every candidate provider failed."""
 
-    http, grpc = 424, grpc.StatusCode.UNAVAILABLE
+    http, grpc = 424, StatusCode.UNAVAILABLE
     type = code = "provider_error"
     reason = "PROVIDER_FAILED"
 
@@ -142,7 +142,7 @@ class ProviderFailed(GatewayError):
 class RateLimited(GatewayError):
     """A token bucket of ours is empty."""
 
-    http, grpc = 429, grpc.StatusCode.RESOURCE_EXHAUSTED
+    http, grpc = 429, StatusCode.RESOURCE_EXHAUSTED
     type, code, reason = "rate_limit_error", "rate_limit_exceeded", "RATE_LIMIT_EXCEEDED"
 
 
@@ -156,12 +156,12 @@ class InternalError(GatewayError):
 class Overloaded(GatewayError):
     """Draining, or everything is busy."""
 
-    http, grpc = 503, grpc.StatusCode.UNAVAILABLE
+    http, grpc = 503, StatusCode.UNAVAILABLE
     type, code, reason = "overloaded_error", "overloaded", "OVERLOADED"
 
 
 class UpstreamTimeout(GatewayError):
     """The provider stayed silent."""
 
-    http, grpc = 504, grpc.StatusCode.DEADLINE_EXCEEDED
+    http, grpc = 504, StatusCode.DEADLINE_EXCEEDED
     type, code, reason = "timeout_error", "timeout", "UPSTREAM_TIMEOUT"
