@@ -45,10 +45,13 @@ def skeleton(call: Call, model: str, opened: Opened, response_id: str, created_a
     )
 
 
-def losses(call: Call, opened: Opened) -> list[Loss]:
-    """What the provider's format could not carry, and what this surface does not do; one entry per parameter."""
+def losses(call: Call, opened: Opened, *, native: bool = False) -> list[Loss]:
+    """What the provider's format could not carry, and what this surface does not do; one entry per parameter.
+
+    On the native lane `store` is the provider's own and echoed as the provider says.
+    """
     found = {loss.param: loss for loss in opened.losses}
-    if call.store:
+    if call.store and not native:
         found["store"] = _NOT_STORED
     return list(found.values())
 

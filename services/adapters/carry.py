@@ -1,0 +1,87 @@
+"""What no foreign format can carry, settled in one place before a dialect writes the call.
+
+Seals of another provider or credential are removed (replaying them would make the provider refuse the whole request);
+items and parts of a type nobody knows are refused by name; items of hosted tools are dropped where they only report what
+a provider did, because their results stand in the answer's text, and refused where the conversation depends on them.
+"""
+
+from typing import Final
+
+import msgspec
+
+from services.catalog.schema import Target
+from services.errors import InvalidRequest
+from services.vocabulary.call import Call, Hosted, HostedTool, Item, Message, Opaque, Part, Reasoning, Seal, ToolResult
+from services.vocabulary.event import Loss
+
+# Receipts of work a provider did itself. The client loses nothing but the record.
+RECEIPTS: Final = frozenset(
+    {
+        "web_search_call",
+        "file_search_call",
+        "code_interpreter_call",
+        "image_generation_call",
+        "mcp_list_tools",
+        "mcp_call",
+        "hosted_tool_item",
+    }
+)
+
+
+def native(call: Call, dialect: str) -> bool:
+    """Whether the caller's own body can travel: the surface and the dialect speak the same format."""
+    return call.native is not None and call.native.format == dialect
+
+
+def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call, list[Loss]]:
+    """The call without what this target must not see, and what was lost. `dialect` is the wire format's name.
+
+    Item positions stay as they are, so that paths in later messages are right. Raises `InvalidRequest`.
+    """
+    if native(call, dialect):
+        return call, []
+    losses: list[Loss] = []
+    items = [_item(item, index, target, scope, losses) for index, item in enumerate(call.items)]
+    for index, tool in enumerate(call.tools):
+        if isinstance(tool, HostedTool) and dialect != "openai_responses":
+            raise InvalidRequest(
+                f"{target.provider.name} has no tool of type {tool.kind!r} (at tools[{index}].type).",
+                param=f"tools[{index}].type",
+                model=target.id,
+            )
+    losses += [Loss(name, "dropped", "Not a parameter the gateway knows.") for name in call.extra]
+    return msgspec.structs.replace(call, items=items, native=None), losses
+
+
+def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]) -> Item:
+    path = f"input[{index}]"
+    match item:
+        case Message(content=parts):
+            _check(parts, f"{path}.content", target)
+        case ToolResult(output=parts):
+            _check(parts, f"{path}.output", target)
+        case Reasoning(seal=Seal() as seal) if (seal.provider, seal.scope) != (target.provider.id, scope):
+            losses.append(Loss(path, "dropped", "Reasoning sealed by another provider or credential."))
+            return msgspec.structs.replace(item, seal=None)
+        case Hosted(kind=kind) if target.dialect != "openai_responses":
+            if kind not in RECEIPTS:
+                raise InvalidRequest(
+                    f"{target.provider.name} cannot take an item of type {kind!r} (at {path}.type).",
+                    param=f"{path}.type",
+                    model=target.id,
+                )
+            losses.append(Loss(path, "dropped", f"A {kind} item: only the provider that made it can read it."))
+        case _:
+            pass
+    return item
+
+
+def _check(parts: list[Part], path: str, target: Target) -> None:
+    for index, part in enumerate(parts):
+        if isinstance(part, Opaque):
+            where = f"{path}[{index}].type"
+            raise InvalidRequest(
+                f"{target.provider.name} cannot take content of type {part.kind!r} (at {where}).",
+                param=where,
+                model=target.id,
+            )

@@ -1,0 +1,133 @@
+"""The native lane's way out: the provider's own events and bodies, verbatim but for the documented edits.
+
+Edited: the response's id and model, `encrypted_content` (tagged, see vocabulary/seal.py), and, in the last event, our
+`cost` and `translation_losses`. Keys Open Responses requires and the provider left out are added. Everything else, known
+or not, passes byte for byte. Lifecycle events are few; the many deltas are not even parsed.
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from services.errors import GatewayError
+from services.responses.echo import losses, skeleton
+from services.responses.objects import ErrorEvent, ResponseError, ResponseFailed
+from services.responses.projection import stream_error
+from services.responses.sse import frame as sse_frame
+from services.responses.totals import public_cost, public_usage
+from services.vocabulary.call import Call
+from services.vocabulary.cost import Cost
+from services.vocabulary.event import NativeEvent, Opened
+from services.vocabulary.seal import seal
+from services.vocabulary.usage import Usage
+
+LIFECYCLE: Final = frozenset(
+    f"response.{state}" for state in ("created", "queued", "in_progress", "completed", "incomplete", "failed")
+)
+TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NULL: Final = msgspec.Raw(b"null")
+
+# `"encrypted_content":"…"`: the value is base64 or alike, so it holds no escapes.
+_ENCRYPTED = re.compile(rb'("encrypted_content"\s*:\s*")([^"\\]+)"')
+_REQUIRED_NOT_NULL: Final = (
+    "parallel_tool_calls",
+    "presence_penalty",
+    "frequency_penalty",
+    "temperature",
+    "top_p",
+    "top_logprobs",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+    "service_tier",
+    "background",
+    "store",
+    "metadata",
+)
+_REQUIRED: Final = (
+    "completed_at",
+    "error",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "usage",
+)
+
+
+class NativeLane:
+    """One answer on the native lane, streamed or whole."""
+
+    def __init__(self, call: Call, model: str, opened: Opened, response_id: str) -> None:
+        self._call = call
+        self._model = model
+        self._opened = opened
+        self._id = response_id
+        self._count = 0
+
+    def frame(self, event: NativeEvent, cost: Cost | None) -> bytes:
+        """The event as an SSE frame. `cost` belongs to the terminal event."""
+        number, data = self._count, event.data
+        self._count = number + 1
+        if event.name in LIFECYCLE:
+            data = self._lifecycle(event, cost)
+        elif b'"encrypted_content"' in data:
+            data = tag(data, self._opened)
+        if b'"sequence_number"' not in data:
+            data = data[:-1] + b',"sequence_number":%d}' % number
+        return sse_frame(event.name, data)
+
+    def fail(self, error: GatewayError, usage: Usage | None, cost: Cost | None, created_at: int) -> bytes:
+        """What ends the stream when something failed after it began."""
+        response = skeleton(self._call, self._model, self._opened, self._id, created_at)
+        response.status, response.error = "failed", ResponseError(error.code, error.message)
+        response.usage = public_usage(usage) if usage is not None else None
+        response.cost = public_cost(cost)
+        first = ErrorEvent(sequence_number=self._count, error=stream_error(error))
+        last = ResponseFailed(sequence_number=self._count + 1, response=response)
+        return sse_frame("error", msgspec.json.encode(first)) + sse_frame("response.failed", msgspec.json.encode(last))
+
+    def body(self, data: bytes, cost: Cost | None, *, final: bool = True) -> bytes:
+        """A response object of the provider's with the edits made. `final`: with what is only known at the end."""
+        if b'"encrypted_content"' in data:
+            data = tag(data, self._opened)
+        fields = _fields.decode(data)
+        fields["id"] = _raw(self._id)
+        fields["model"] = _raw(self._model)
+        self._add_missing(fields)
+        if final:
+            fields["cost"] = _raw(public_cost(cost))
+            fields["translation_losses"] = _raw(losses(self._call, self._opened, native=True))
+        return msgspec.json.encode(fields)
+
+    def _lifecycle(self, event: NativeEvent, cost: Cost | None) -> bytes:
+        fields = _fields.decode(event.data)
+        response = self.body(bytes(fields["response"]), cost, final=event.name in TERMINAL)
+        fields["response"] = msgspec.Raw(response)
+        return msgspec.json.encode(fields)
+
+    def _add_missing(self, fields: dict[str, msgspec.Raw]) -> None:
+        missing = [name for name in _REQUIRED if name not in fields]
+        missing += [name for name in _REQUIRED_NOT_NULL if bytes(fields.get(name, _NULL)) == b"null"]
+        if missing:
+            echo = skeleton(self._call, self._model, self._opened, self._id, 0)
+            for name in missing:
+                fields[name] = _raw(getattr(echo, name))
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def tag(data: bytes, opened: Opened) -> bytes:
+    """Tags every `encrypted_content` with whose it is."""
+    prefix = seal("", opened.provider, opened.scope).encode()
+    return _ENCRYPTED.sub(rb"\g<1>" + prefix + rb'\g<2>"', data)
