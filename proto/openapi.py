@@ -1,0 +1,146 @@
+"""Makes the OpenAPI 3.1 document of the HTTP API.
+
+Paths come from the `google.api.http` bindings of the protos. Bodies of the wire-exact surfaces come from the msgspec structs
+that read and write them (so limits and defaults are the real ones), bodies of transcoded RPCs from their messages, errors from
+`services/errors.py`, and descriptions from the comment beside each element.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from google.api import annotations_pb2
+from schemas import Protos, Structs
+
+from services import errors
+from services.responses import objects, schema
+
+JSON: Final = "application/json"
+SSE: Final = "text/event-stream"
+
+# The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
+REQUESTS: Final = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest")}
+RESPONSES: Final = {
+    "CreateResponse": {
+        JSON: (objects.Response, "Response"),
+        SSE: (objects.StreamEvent, "StreamEvent"),
+    },
+    "GetHealth": {JSON: (dict[str, str], None)},
+    "GetOpenApi": {JSON: (dict[str, Any], None)},
+}
+OPEN: Final = {"GetHealth", "GetOpenApi", "ListModels"}  # need no key
+OURS: Final = ("500", "503")  # all that can fail where nothing is asked
+
+INFO: Final = {
+    "title": "Concentrate Responses API",
+    "version": "1",
+    "description": "One endpoint and one format for the models of all configured providers. "
+    "gRPC clients call the typed services of `proto/` on the same port.",
+}
+
+Json = dict[str, Any]
+
+
+def document(image: bytes) -> bytes:
+    """The document, from an image of the protos with comments. The same input gives the same bytes."""
+    protos = Protos(image)
+    types = [shape for shape, _ in REQUESTS.values()]
+    types += [shape for contents in RESPONSES.values() for shape, _ in contents.values()]
+    structs = Structs(types, protos)
+    paths: Json = {}
+    for service, method in protos.methods():
+        rule = method.options.Extensions[annotations_pb2.http]
+        verb = rule.WhichOneof("pattern")
+        if verb is not None:
+            operation = _operation(protos, structs, f"{service}.{method.name}", method)
+            paths.setdefault(getattr(rule, verb), {})[verb] = operation
+    components = {
+        "schemas": dict(sorted({**structs.components, **protos.components, "Error": _error()}.items())),
+        "responses": dict(_error_responses()),
+        "securitySchemes": {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `sk-cn-v1-…`."},
+            "x_api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key."},
+        },
+    }
+    made = {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}, {"x_api_key": []}],
+        "paths": dict(sorted(paths.items())),
+        "components": components,
+    }
+    return json.dumps(made, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json:
+    summary, _, rest = protos.comment(name).partition("\n\n")
+    operation: Json = {"operationId": method.name, "summary": summary}
+    if rest:
+        operation["description"] = rest
+    if method.name in OPEN:
+        operation["security"] = []
+    if method.name in REQUESTS:
+        shape, message = REQUESTS[method.name]
+        operation["requestBody"] = {"required": True, "content": {JSON: {"schema": structs.schema(shape, message)}}}
+    if method.name in RESPONSES:
+        contents = {
+            media: {"schema": structs.schema(shape, message, sent=True)}
+            for media, (shape, message) in RESPONSES[method.name].items()
+        }
+    else:
+        contents = {JSON: {"schema": protos.schema(method.output_type)}}
+    failures = OURS if method.name in OPEN else [status for status, _ in _error_responses()]
+    operation["responses"] = {
+        "200": {"description": "It worked.", "content": contents},
+        **{status: {"$ref": f"#/components/responses/{status}"} for status in failures},
+    }
+    return operation
+
+
+def _error() -> Json:
+    codes = sorted({error.code for error in _errors()})
+    return {
+        "description": "Every error a client can see.",
+        "type": "object",
+        "required": ["error"],
+        "properties": {
+            "error": {
+                "type": "object",
+                "required": ["type", "code", "message", "param"],
+                "properties": {
+                    "type": {"type": "string", "description": "Is the family of the error."},
+                    "code": {"type": "string", "description": "Is for programs.", "examples": codes},
+                    "message": {"type": "string", "description": "Is for people."},
+                    "param": {
+                        "type": ["string", "null"],
+                        "description": "Is the path of the parameter to blame (`input[2].content[0].image_url`).",
+                    },
+                    "retry_after": {"type": "integer", "description": "Is how many seconds to wait."},
+                    "model": {"type": "string", "description": "Is the `provider/model` that failed."},
+                },
+            }
+        },
+    }
+
+
+def _error_responses() -> Iterator[tuple[str, Json]]:
+    for status in sorted({error.http for error in _errors()}):
+        kinds = [error for error in _errors() if error.http == status]
+        said = " ".join(f"`{kind.code}`: {(kind.__doc__ or '').strip()}" for kind in kinds)
+        yield (
+            str(status),
+            {
+                "description": said,
+                "content": {JSON: {"schema": {"$ref": "#/components/schemas/Error"}}},
+            },
+        )
+
+
+def _errors() -> list[type[errors.GatewayError]]:
+    """All errors, in the order of the file."""
+    return [
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, errors.GatewayError) and value is not errors.GatewayError
+    ]
