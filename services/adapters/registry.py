@@ -3,8 +3,15 @@
 from typing import Final
 
 from services.adapters.dialect import Dialect
+from services.adapters.dialects.anthropic_messages import AnthropicMessages
+from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
+from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
 
-DIALECTS: Final[dict[str, Dialect]] = {}
+DIALECTS: Final[dict[str, Dialect]] = {
+    "anthropic_messages": AnthropicMessages(),
+    "anthropic_vertex": AnthropicVertex(),
+    "anthropic_bedrock": AnthropicBedrock(),
+}
 
 
 def dialect(name: str) -> Dialect:

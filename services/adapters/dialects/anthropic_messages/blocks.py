@@ -172,8 +172,10 @@ class OpenCustomCall(OpenBlock):
 
     def end(self) -> Sequence[Event]:
         text = "".join(self._json)
-        with suppress(msgspec.DecodeError):  # cut off, or not as it was told to be: the client gets what there is
-            text = _free_text.decode(text).input
+        for cut_off in ("", '"}'):  # where the answer was cut, the client gets the text so far
+            with suppress(msgspec.DecodeError):
+                text = _free_text.decode(text + cut_off).input
+                break
         return (ToolCallDelta(self._key, text), ToolCallDone(self._key))
 
 

@@ -17,21 +17,6 @@ from services.adapters.dialects.anthropic_messages.plan import Plan, acceptable
 from services.errors import InvalidRequest
 from services.vocabulary.call import Cache, Hosted, Item, Message, Reasoning, Text, ToolCall, ToolResult
 
-# Records of tools that ran at another provider: the answer's text says what came of them.
-_RECORDS: Final = frozenset(
-    {
-        "web_search_call",
-        "file_search_call",
-        "code_interpreter_call",
-        "image_generation_call",
-        "mcp_list_tools",
-        "mcp_call",
-        "mcp_approval_request",
-        "mcp_approval_response",
-        "tool_search_call",
-        "tool_search_output",
-    }
-)
 _BEGINNING: Final = "(The conversation begins with the assistant.)"
 
 _arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -87,12 +72,8 @@ class Conversation:
                 self._add_result(item, path)
             case Reasoning():
                 self._add_reasoning(item, path)
-            case Hosted(kind=kind):
-                if kind not in _RECORDS:
-                    raise InvalidRequest(
-                        f"Anthropic's models take no {kind!r} items (at {path}).", param=f"{path}.type"
-                    )
-                self._losses.dropped(path, f"Anthropic takes no {kind} items")
+            case Hosted():
+                pass  # a receipt of another provider's tool, reported as lost before the dialect was asked
 
     def messages(self) -> list[Block]:
         """All messages, when every item was added."""

@@ -196,5 +196,3 @@ def _note_the_rest(call: Call, losses: Losses) -> None:
     for index, name in enumerate(call.include):
         if name not in _INCLUDED:
             losses.dropped(f"include[{index}]", f"Anthropic gives no {name}")
-    for name in call.extra:
-        losses.dropped(name, "not a parameter that can be carried to Anthropic")
