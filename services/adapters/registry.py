@@ -6,11 +6,13 @@ from services.adapters.dialect import Dialect
 from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
 from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
+from services.adapters.dialects.gemini import Gemini
 
 DIALECTS: Final[dict[str, Dialect]] = {
     "anthropic_messages": AnthropicMessages(),
     "anthropic_vertex": AnthropicVertex(),
     "anthropic_bedrock": AnthropicBedrock(),
+    "gemini": Gemini(),
 }
 
 

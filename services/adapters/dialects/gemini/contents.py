@@ -92,10 +92,8 @@ class Conversation:
                 self._answered(item, path)
             case Reasoning():
                 self._signatures.read(item, path, self._turn("model").parts)
-            case Hosted(kind="web_search_call"):
-                self._losses.append(Loss(path, "dropped", "Gemini takes no searches of earlier turns."))
-            case Hosted(kind=kind):
-                raise InvalidRequest(f"Gemini cannot take an input item of type {kind!r}.", param=path)
+            case Hosted():
+                pass  # a receipt of another provider's tool; the adapter has refused or reported it
 
     def _system(self, item: Message, path: str) -> None:
         if self._turns:

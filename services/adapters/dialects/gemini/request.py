@@ -112,5 +112,4 @@ def _without_equivalent(call: Call) -> list[Loss]:
         losses.append(Loss("text.verbosity", "dropped", "Gemini has no such setting."))
     if call.cache is not None:
         losses.append(Loss("cache_control", "dropped", "Gemini caches long prompts by itself."))
-    losses += [Loss(name, "dropped", "Gemini has no such parameter.") for name in call.extra]
     return losses

@@ -50,6 +50,8 @@ _FINISH: Final[dict[str, FinishReason]] = {
     "IMAGE_RECITATION": "content_filter",
 }  # any other reason (MALFORMED_FUNCTION_CALL, UNEXPECTED_TOOL_CALL, OTHER…) says that the generation failed
 
+_NOTHING: Final = (b"", b"null")  # raw JSON that was absent or null
+
 _chunks = msgspec.json.Decoder(Chunk)
 
 
@@ -77,7 +79,7 @@ class GeminiDecoder:
             chunk = _chunks.decode(frame.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise UpstreamError(Kind.PROTOCOL, f"Not a chunk of an answer: {error}") from None
-        if chunk.error is not None and bytes(chunk.error) != b"null":
+        if bytes(chunk.error) not in _NOTHING:
             raise read_stream_error(bytes(chunk.error))
         if chunk.usage_metadata is not None:
             self._count(chunk.usage_metadata)
@@ -168,7 +170,8 @@ class GeminiDecoder:
         self._calls += 1
         name = self._names.get(call.name or "", call.name or "")
         custom = name in self._custom
-        arguments = msgspec.json.format(bytes(call.args) or b"{}", indent=-1).decode()
+        raw = bytes(call.args)
+        arguments = "{}" if raw in _NOTHING else msgspec.json.format(raw, indent=-1).decode("utf-8", "replace")
         out += (
             ToolCallStarted(key, call.id or "", name, custom),
             ToolCallDelta(key, _free_text(arguments) if custom else arguments),
