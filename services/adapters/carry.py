@@ -27,8 +27,11 @@ RECEIPTS: Final = frozenset(
     }
 )
 
+# Parameters that change what the model is shown: dropping them would answer another question.
+_MEANINGFUL: Final = frozenset({"context_management"})
 
-def native(call: Call, dialect: str) -> bool:
+
+def is_native(call: Call, dialect: str) -> bool:
     """Whether the caller's own body can travel: the surface and the dialect speak the same format."""
     return call.native is not None and call.native.format == dialect
 
@@ -38,9 +41,9 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
 
     Item positions stay as they are, so that paths in later messages are right. Raises `InvalidRequest`.
     """
-    if native(call, dialect):
-        return call, []
     losses: list[Loss] = []
+    if is_native(call, dialect):
+        return _without_foreign_seals(call, target, scope), losses
     items = [_item(item, index, target, scope, losses) for index, item in enumerate(call.items)]
     for index, tool in enumerate(call.tools):
         if isinstance(tool, HostedTool) and dialect != "openai_responses":
@@ -49,8 +52,28 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
                 param=f"tools[{index}].type",
                 model=target.id,
             )
-    losses += [Loss(name, "dropped", "Not a parameter the gateway knows.") for name in call.extra]
+    for name in call.extra:
+        if name in _MEANINGFUL:
+            raise InvalidRequest(f"{target.provider.name} cannot honour `{name}`.", param=name, model=target.id)
+        losses.append(Loss(name, "dropped", f"Nothing {target.provider.name} or the gateway knows."))
     return msgspec.structs.replace(call, items=items, native=None), losses
+
+
+def _without_foreign_seals(call: Call, target: Target, scope: str) -> Call:
+    """On the native lane only seals with a tag are ours to judge; the dialect drops their items and reports it."""
+    if not any(isinstance(item, Reasoning) and item.seal is not None and item.seal.provider for item in call.items):
+        return call
+    items = [
+        msgspec.structs.replace(item, seal=None)
+        if isinstance(item, Reasoning) and item.seal is not None and _foreign(item.seal, target, scope)
+        else item
+        for item in call.items
+    ]
+    return msgspec.structs.replace(call, items=items)
+
+
+def _foreign(seal: Seal, target: Target, scope: str) -> bool:
+    return (seal.provider, seal.scope) != (target.provider.id, scope)
 
 
 def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]) -> Item:
@@ -60,7 +83,7 @@ def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]
             _check(parts, f"{path}.content", target)
         case ToolResult(output=parts):
             _check(parts, f"{path}.output", target)
-        case Reasoning(seal=Seal() as seal) if (seal.provider, seal.scope) != (target.provider.id, scope):
+        case Reasoning(seal=Seal() as seal) if _foreign(seal, target, scope):
             losses.append(Loss(path, "dropped", "Reasoning sealed by another provider or credential."))
             return msgspec.structs.replace(item, seal=None)
         case Hosted(kind=kind) if target.dialect != "openai_responses":

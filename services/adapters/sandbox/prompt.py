@@ -17,6 +17,7 @@ from services.vocabulary.call import (
     Image,
     Item,
     Message,
+    Opaque,
     Part,
     Reasoning,
     Refusal,
@@ -100,7 +101,7 @@ def _counted(call: Call) -> Iterator[tuple[int, Cache | None]]:
         match item:
             case Message(content=parts):
                 for part in parts:
-                    yield _part_tokens(part), None if isinstance(part, Refusal) else part.cache
+                    yield _part_tokens(part), None if isinstance(part, Refusal | Opaque) else part.cache
             case ToolCall():
                 yield 1 + len(item.arguments.split()), item.cache
             case ToolResult():

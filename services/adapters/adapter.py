@@ -1,0 +1,101 @@
+"""The single I/O loop for all providers: write the call, send it, read events, and say honestly what went wrong."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+from urllib.parse import urlencode
+
+import msgspec
+
+from services.adapters import carry, failure
+from services.adapters.authorizer import Authorizer, Credentials
+from services.adapters.dialect import Dialect, HttpRequest, Kind, UpstreamError
+from services.adapters.registry import dialect as dialect_named
+from services.adapters.sandbox import play
+from services.adapters.sandbox.script import SCOPE
+from services.catalog.schema import Target
+from services.vocabulary.call import Call
+from services.vocabulary.event import Event, Opened
+from services.wire.frame import FramingError
+from services.wire.http import ConnectionFailed, Http, Response, TimedOut
+
+SANDBOX: Final = "sandbox"
+ERROR_BYTES_MAX: Final = 1 << 20
+
+
+class Adapter:
+    """Implements `ports.Adapters`."""
+
+    def __init__(self, http: Http, credentials: Credentials) -> None:
+        self._http = http
+        self._credentials = credentials
+
+    async def generate(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
+        """See `ports.Adapters.generate`."""
+        secrets: Sequence[str] = ()
+        try:
+            if target.dialect == SANDBOX:
+                async for batch in self._play(call, target):
+                    yield batch
+                return
+            authorizer = self._credentials.for_provider(target.provider.id)
+            secrets = authorizer.secrets
+            async for batch in self._ask(call, target, dialect_named(target.dialect), authorizer):
+                yield batch
+        except UpstreamError as error:
+            raise failure.public(error, target, secrets) from error
+
+    async def _play(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
+        call, losses = carry.prepare(call, target, SANDBOX, SCOPE)
+        async for batch in play.generate(call, target, silence_s=self._http.timeouts.idle):
+            if losses and isinstance(batch[0], Opened):
+                opened = msgspec.structs.replace(batch[0], losses=[*losses, *batch[0].losses])
+                yield [opened, *batch[1:]]
+            else:
+                yield batch
+
+    async def _ask(
+        self, call: Call, target: Target, dialect: Dialect, authorizer: Authorizer
+    ) -> AsyncIterator[Sequence[Event]]:
+        call, losses = carry.prepare(call, target, dialect.name, authorizer.scope)
+        request = dialect.request(call, target)
+        url = _url(target, request)
+        headers = {**target.provider.headers, **request.headers}
+        headers |= await authorizer.authorize(request.method, url, headers, request.body)
+        try:
+            async with self._http.send(request.method, url, headers, request.body) as response:
+                if response.status >= 300:
+                    raise dialect.error(response.status, response.headers, (await response.read())[:ERROR_BYTES_MAX])
+                yield [Opened(target.provider.id, authorizer.scope, [*losses, *request.losses])]
+                if call.stream:
+                    async for batch in _stream(response, dialect, call, target):
+                        yield batch
+                else:
+                    yield dialect.answer(await response.read(), call, target)
+        except TimedOut:
+            raise UpstreamError(Kind.TIMEOUT, "The provider stayed silent for too long.") from None
+        except ConnectionFailed as error:
+            raise UpstreamError(Kind.UNAVAILABLE, f"The connection to the provider failed ({error}).") from None
+
+
+def _url(target: Target, request: HttpRequest) -> str:
+    url = target.provider.base_url + request.path
+    return f"{url}?{urlencode(request.query)}" if request.query else url
+
+
+async def _stream(response: Response, dialect: Dialect, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
+    framer, decoder = dialect.framing(call)(), dialect.decoder(call, target)
+    try:
+        async for chunk in response.chunks():
+            events: list[Event] = []
+            for frame in framer.feed(chunk):
+                events += decoder.feed(frame)
+            if events:
+                yield events
+        events = [event for frame in framer.close() for event in decoder.feed(frame)]
+        events += decoder.close()
+    except FramingError as error:
+        raise UpstreamError(Kind.PROTOCOL, f"The provider's stream cannot be read: {error}.") from None
+    except ConnectionFailed as error:
+        raise UpstreamError(Kind.TRUNCATED, f"The connection broke before the answer ended ({error}).") from None
+    if events:
+        yield events

@@ -1,0 +1,188 @@
+"""The native lane: the caller's body goes out verbatim but for documented edits, the provider's events come back verbatim.
+
+Edits on the way out: `model` becomes the provider's id; fields of ours (`routing`, `cache_control`, `is_error`) are taken
+out, because the provider would refuse them; sealed reasoning loses its tag, or goes where another one sealed it.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from services.adapters.dialect import HttpRequest, Kind, UpstreamError
+from services.adapters.dialects.openai_responses import errors
+from services.adapters.dialects.openai_responses.shapes import Answer, WireError
+from services.catalog.schema import Target
+from services.vocabulary.call import Call
+from services.vocabulary.event import Event, Finished, FinishReason, Loss, NativeAnswer, NativeEvent, UsageReported
+from services.vocabulary.seal import PREFIX
+from services.wire.frame import Frame
+
+T = TypeVar("T")
+
+PATH: Final = "/responses"
+TERMINAL: Final = frozenset({"response.completed", "response.incomplete"})
+
+_OURS: Final = ("routing", "cache_control")
+_OURS_INSIDE: Final = (b'"cache_control"', b'"is_error"')
+_CACHE_LOSS: Final = Loss("cache_control", "dropped", "This provider caches prompts by itself and takes no markers.")
+
+_items = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_answer = msgspec.json.Decoder(Answer)
+
+
+class _Head(msgspec.Struct):
+    type: str = ""
+
+
+class _Lifecycle(msgspec.Struct):
+    response: Answer
+
+
+class _Failure(msgspec.Struct):
+    error: WireError | None = None
+    message: str | None = None
+    code: str | int | None = None
+    param: str | None = None
+
+
+_head = msgspec.json.Decoder(_Head)
+_lifecycle = msgspec.json.Decoder(_Lifecycle)
+_failure = msgspec.json.Decoder(_Failure)
+
+# ---- out -------------------------------------------------------------------------------------------------------------
+
+
+def native_request(call: Call, target: Target) -> HttpRequest:
+    """The caller's own body with the edits made."""
+    assert call.native is not None
+    fields, losses = dict(call.native.fields), []
+    fields["model"] = msgspec.Raw(msgspec.json.encode(target.upstream))
+    for name in _OURS:
+        if fields.pop(name, None) is not None and name == "cache_control":
+            losses.append(_CACHE_LOSS)
+    for name in ("input", "tools"):
+        raw = fields.get(name)
+        if raw is not None and any(word in bytes(raw) for word in _OURS_INSIDE):
+            fields[name] = _without_ours(raw, losses)
+    if PREFIX.encode() in bytes(fields.get("input", b"")):
+        fields["input"] = _unsealed(fields["input"], call, losses)
+    omitted = target.quirks.get("omit")
+    for name in omitted if isinstance(omitted, list) else ():
+        if fields.pop(name, None) is not None:
+            losses.append(Loss(name, "dropped", f"{target.provider.name} refuses this parameter."))
+    return HttpRequest(PATH, msgspec.json.encode(fields), {"content-type": "application/json"}, losses=losses)
+
+
+def _without_ours(raw: msgspec.Raw, losses: list[Loss]) -> msgspec.Raw:
+    if not bytes(raw).lstrip().startswith(b"["):
+        return raw
+    entries = _items.decode(raw)
+    for entry in entries:
+        if entry.pop("cache_control", None) is not None:
+            losses.append(_CACHE_LOSS)
+        entry.pop("is_error", None)  # the output's own text says it
+        for name in ("content", "output"):
+            parts = entry.get(name)
+            if parts is not None and b'"cache_control"' in bytes(parts):
+                entry[name] = _without_ours(parts, losses)
+    return msgspec.Raw(msgspec.json.encode(entries))
+
+
+def _unsealed(raw: msgspec.Raw, call: Call, losses: list[Loss]) -> msgspec.Raw:
+    """Every item's own seal without our tag; `carry.prepare` took away those this target must not see."""
+    kept = []
+    for index, entry in enumerate(_items.decode(raw)):
+        sealed = entry.get("encrypted_content")
+        if sealed is not None and PREFIX.encode() in bytes(sealed):
+            item = call.items[index]
+            blob = getattr(getattr(item, "seal", None), "blob", None)
+            if blob is None:
+                losses.append(Loss(f"input[{index}]", "dropped", "Reasoning sealed by another provider or credential."))
+                continue
+            entry["encrypted_content"] = msgspec.Raw(msgspec.json.encode(blob))
+        kept.append(entry)
+    return msgspec.Raw(msgspec.json.encode(kept))
+
+
+# ---- back ------------------------------------------------------------------------------------------------------------
+
+
+def native_answer(body: bytes) -> Sequence[Event]:
+    """A whole answer, verbatim, with what billing and routing need of it."""
+    try:
+        answer = _answer.decode(body)
+    except msgspec.DecodeError as error:
+        raise UpstreamError(Kind.PROTOCOL, f"The provider's answer is not a response: {error}.") from None
+    return [*ending(answer), NativeAnswer(body)]
+
+
+def ending(answer: Answer) -> list[Event]:
+    """Usage and finish of a response object. Raises for one that failed or has not ended."""
+    if answer.status not in ("completed", "incomplete"):
+        raise errors.failed(answer.error)
+    events: list[Event] = []
+    if answer.usage is not None:
+        events.append(UsageReported(answer.usage.disjoint(answer.web_searches())))
+    events.append(Finished(finish_reason(answer)))
+    return events
+
+
+def finish_reason(answer: Answer) -> FinishReason:
+    """Why it ended, in our words."""
+    if answer.status == "incomplete":
+        reason = answer.incomplete_details.reason if answer.incomplete_details else None
+        return "content_filter" if reason == "content_filter" else "length"
+    return "tool_calls" if answer.calls() else "stop"
+
+
+class NativeDecoder:
+    """Frames -> native events. Only the few lifecycle events are parsed."""
+
+    def __init__(self) -> None:
+        self._ended = False
+
+    def feed(self, frame: Frame) -> Sequence[Event]:
+        """The event, verbatim; with the terminal one, usage and finish before it."""
+        data = frame.data
+        if data == b"[DONE]":
+            return ()
+        name = frame.event or _type(data)
+        if name in TERMINAL:
+            self._ended = True
+            return [*ending(_read(data, _lifecycle).response), NativeEvent(name, _line(data))]
+        if name == "response.failed":
+            raise errors.failed(_read(data, _lifecycle).response.error)
+        if name == "error":
+            raise errors.failed(_error_of(_read(data, _failure)))
+        return (NativeEvent(name, _line(data)),)
+
+    def close(self) -> Sequence[Event]:
+        """Nothing is left; an answer without a terminal event was cut."""
+        if not self._ended:
+            raise UpstreamError(Kind.TRUNCATED, "The provider's stream ended before the answer did.")
+        return ()
+
+
+def _error_of(failure: _Failure) -> WireError:
+    """OpenAI's `error` event is flat; Open Responses nests it."""
+    return failure.error or WireError(failure.message, failure.code, None, failure.param)
+
+
+def _type(data: bytes) -> str:
+    return _read(data, _head).type
+
+
+def _line(data: bytes) -> bytes:
+    """The data as one line. Line ends between JSON tokens mean nothing, and inside strings they are escaped."""
+    data = data.rstrip()
+    if not data.startswith(b"{") or not data.endswith(b"}"):
+        raise UpstreamError(Kind.PROTOCOL, "The provider sent an event that is not a JSON object.")
+    return data.replace(b"\n", b" ") if b"\n" in data else data
+
+
+def _read(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        return decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise UpstreamError(Kind.PROTOCOL, f"The provider sent an event that cannot be read: {error}.") from None
