@@ -13,7 +13,7 @@ from google.api import annotations_pb2
 from schemas import Protos, Structs
 
 from services import errors
-from services.responses import objects, schema
+from services.responses import objects, schema, stream_events
 
 JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
@@ -23,7 +23,7 @@ REQUESTS: Final = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRe
 RESPONSES: Final = {
     "CreateResponse": {
         JSON: (objects.Response, "Response"),
-        SSE: (objects.StreamEvent, "StreamEvent"),
+        SSE: (stream_events.StreamEvent, "StreamEvent"),
     },
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},

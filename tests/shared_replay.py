@@ -1,6 +1,8 @@
 """Recordings of real providers through intake, dialect and projection, judged by the replay checker; no servers.
 
-    python -m tests.shared_replay [--api anthropic.messages] [--id PART] [--chunk N] [-v]
+    python -m tests.shared_replay [--api anthropic.messages] [--id PART] [--chunk N] [--foreign] [-v]
+
+`--foreign` takes the native lane away, as for a call from another surface.
 
 `problems(recording, chunk)` gives the differences for one recording, or a `Skip` with the reason.
 """
@@ -74,7 +76,7 @@ def target_of(recording: dict[str, Any], upstream: str) -> Target:
     return Target(provider=row, dialect=dialect, model=upstream, upstream=upstream, listed=False)
 
 
-def problems(recording: dict[str, Any], chunk: int = 0) -> list[str]:
+def problems(recording: dict[str, Any], chunk: int = 0, *, native: bool = True) -> list[str]:
     """What differs: in the request we would send, or in the answer we would give."""
     from replay import check, convert, facts, wire
 
@@ -89,6 +91,8 @@ def problems(recording: dict[str, Any], chunk: int = 0) -> list[str]:
     target = target_of(recording, upstream)
     dialect = dialect_named(target.dialect)
     call = intake.read(json.dumps(body).encode())
+    if not native:
+        call = msgspec.structs.replace(call, native=None)
     call, losses = carry.prepare(call, target, dialect.name, "scope")
     request = dialect.request(call, target)
     seen = {
@@ -177,13 +181,14 @@ def main() -> int:
     parser.add_argument("--api", default="")
     parser.add_argument("--id", default="")
     parser.add_argument("--chunk", type=int, default=0)
+    parser.add_argument("--foreign", action="store_true")
     parser.add_argument("-v", "--verbose", action="store_true")
     options = parser.parse_args()
     counts: Counter[tuple[str, str]] = Counter()
     for recording in recordings(options.api, options.id):
         name = f"{recording['provider']} {recording['api']}"
         try:
-            diffs = problems(recording, options.chunk)
+            diffs = problems(recording, options.chunk, native=not options.foreign)
         except Skip as skip:
             counts[name, "skipped"] += 1
             if options.verbose:

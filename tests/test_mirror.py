@@ -16,7 +16,7 @@ from msgspec import NODEFAULT, UNSET, inspect
 
 from services.catalog.schema import Target
 from services.mirror import mirror
-from services.responses import objects
+from services.responses import objects, stream_events
 from services.vocabulary.call import Call, ToolChoice
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
@@ -32,7 +32,7 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "Caller": (Caller, caller_pb2.Caller),
     "Cost": (Cost, cost_pb2.Cost),
     "Response": (objects.Response, response_pb2.Response),
-    "StreamEvent": (objects.StreamEvent, stream_event_pb2.StreamEvent),
+    "StreamEvent": (stream_events.StreamEvent, stream_event_pb2.StreamEvent),
 }
 MIRRORS = {name: mirror(shape, message, skip=ECHOED) for name, (shape, message) in PAIRS.items()}
 

@@ -22,6 +22,7 @@ FORMAT: Final = "openai_responses"
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _request = msgspec.json.Decoder(ResponsesRequest)
 _KNOWN = frozenset(ResponsesRequest.__struct_fields__)
+_PROVIDERS = frozenset({"prompt_cache_options", "context_management"})  # checked here, understood by the provider alone
 
 # Features that are not served yet: accepting them would promise state that does not exist.
 _REFUSED: Final[Mapping[str, str]] = {
@@ -29,7 +30,6 @@ _REFUSED: Final[Mapping[str, str]] = {
     "previous_response_id": "Stored responses are not served yet: send the earlier items in `input` again.",
     "conversation": "Conversations are not served yet: send the earlier items in `input`.",
     "prompt": "Stored prompt templates live at the provider and are not served: send `instructions` and `input`.",
-    "context_management": "Compaction is not served yet; leave `context_management` out.",
 }
 
 
@@ -89,7 +89,7 @@ def _call(request: ResponsesRequest, native: Native | None) -> Call:
         prompt_cache_key=request.prompt_cache_key,
         prompt_cache_retention=request.prompt_cache_retention,
         cache=cache(request.cache_control),
-        extra={name: raw for name, raw in fields.items() if name not in _KNOWN or name == "prompt_cache_options"},
+        extra={name: raw for name, raw in fields.items() if name not in _KNOWN or name in _PROVIDERS},
         native=native,
     )
 

@@ -21,6 +21,12 @@ class _Function(msgspec.Struct):
     cache_control: CacheControl | None = None
 
 
+class _Nested(msgspec.Struct):
+    """A function as Chat Completions nests it; clients that switch between the two APIs send it here too."""
+
+    function: _Function | None = None
+
+
 class _Custom(msgspec.Struct):
     name: ToolName
     description: str | None = None
@@ -49,6 +55,7 @@ class _WebSearch(msgspec.Struct):
 
 
 _function = msgspec.json.Decoder(_Function)
+_nested = msgspec.json.Decoder(_Nested)
 _custom = msgspec.json.Decoder(_Custom)
 _web_search = msgspec.json.Decoder(_WebSearch)
 
@@ -61,7 +68,7 @@ def read_tools(given: list[msgspec.Raw]) -> list[Tool]:
 def _tool(raw: msgspec.Raw, path: str) -> Tool:
     kind = type_of(raw, path)
     if kind == "function":
-        function = decode(raw, _function, path)
+        function = decode(raw, _nested, path).function or decode(raw, _function, path)
         parameters = _object(function.parameters, f"{path}.parameters")
         return FunctionTool(
             function.name, function.description, parameters, function.strict, cache(function.cache_control)
@@ -115,8 +122,11 @@ def read_tool_choice(given: str | ToolChoiceParam | None, tools: list[Tool]) -> 
         for index, name in enumerate(allowed):
             _check_offered(name, offered, f"tool_choice.tools[{index}]")
         return ToolChoice(given.mode or "auto", allowed=allowed)
-    name = _wanted(given.type, given.name)
-    _check_offered(name, offered, "tool_choice.name" if given.name else "tool_choice.type")
+    named = given.name or (given.function.name if given.function else None)
+    if named is None and given.type in ("function", "custom"):
+        raise InvalidRequest("A forced tool needs a name (at tool_choice.name).", param="tool_choice.name")
+    name = _wanted(given.type, named)
+    _check_offered(name, offered, "tool_choice.name" if named else "tool_choice.type")
     return ToolChoice("required", name=name)
 
 

@@ -12,9 +12,10 @@ import msgspec
 
 from services.errors import GatewayError
 from services.responses.echo import losses, skeleton
-from services.responses.objects import ErrorEvent, ResponseError, ResponseFailed
+from services.responses.objects import ResponseError
 from services.responses.projection import stream_error
 from services.responses.sse import frame as sse_frame
+from services.responses.stream_events import ErrorEvent, ResponseFailed
 from services.responses.totals import public_cost, public_usage
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost

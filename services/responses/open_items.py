@@ -4,21 +4,23 @@ from abc import ABC, abstractmethod
 
 import msgspec
 
-from services.responses.objects import (
-    CustomToolCallInputDelta,
-    CustomToolCallInputDone,
+from services.responses.items import (
     CustomToolCallItem,
-    FunctionCallArgumentsDelta,
-    FunctionCallArgumentsDone,
     FunctionCallItem,
     ItemStatus,
     OutputItem,
     SearchAction,
     SearchSource,
+    WebSearchCallItem,
+)
+from services.responses.stream_events import (
+    CustomToolCallInputDelta,
+    CustomToolCallInputDone,
+    FunctionCallArgumentsDelta,
+    FunctionCallArgumentsDone,
     StreamEvent,
     WebSearchCallCompleted,
     WebSearchCallInProgress,
-    WebSearchCallItem,
     WebSearchCallSearching,
 )
 from services.vocabulary.event import SearchDone, ToolCallStarted

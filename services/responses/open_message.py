@@ -4,25 +4,27 @@ from typing import Literal
 
 import msgspec
 
-from services.responses.objects import (
+from services.responses.items import (
     Annotation,
-    ContentPartAdded,
-    ContentPartDone,
     FileCitation,
     ItemStatus,
     MessageItem,
     OutputItem,
     OutputText,
+    RefusalPart,
+    UrlCitation,
+)
+from services.responses.open_items import Numbers, OpenItem
+from services.responses.stream_events import (
+    ContentPartAdded,
+    ContentPartDone,
     OutputTextAnnotationAdded,
     OutputTextDelta,
     OutputTextDone,
     RefusalDeltaEvent,
     RefusalDone,
-    RefusalPart,
     StreamEvent,
-    UrlCitation,
 )
-from services.responses.open_items import Numbers, OpenItem
 from services.vocabulary.event import Citation
 
 _logprobs = msgspec.json.Decoder(list[msgspec.Raw])

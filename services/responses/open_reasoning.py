@@ -4,23 +4,19 @@ from typing import Literal
 
 import msgspec
 
-from services.responses.objects import (
+from services.responses.items import ItemStatus, OutputItem, ReasoningItem, ReasoningText, SummaryText
+from services.responses.open_items import Numbers, OpenItem
+from services.responses.stream_events import (
     ContentPartAdded,
     ContentPartDone,
-    ItemStatus,
-    OutputItem,
-    ReasoningItem,
     ReasoningSummaryPartAdded,
     ReasoningSummaryPartDone,
     ReasoningSummaryTextDelta,
     ReasoningSummaryTextDone,
-    ReasoningText,
     ReasoningTextDelta,
     ReasoningTextDone,
     StreamEvent,
-    SummaryText,
 )
-from services.responses.open_items import Numbers, OpenItem
 
 Kind = Literal["summary", "content"]
 

@@ -10,27 +10,23 @@ from typing import Final
 
 from services.errors import GatewayError
 from services.responses.echo import skeleton
-from services.responses.objects import (
-    ErrorEvent,
-    HostedToolItem,
-    IncompleteDetails,
-    OutputItem,
-    OutputItemAdded,
-    OutputItemDone,
-    Response,
-    ResponseCompleted,
-    ResponseCreated,
-    ResponseError,
-    ResponseFailed,
-    ResponseIncomplete,
-    ResponseInProgress,
-    StopReason,
-    StreamError,
-    StreamEvent,
-)
+from services.responses.items import HostedToolItem, OutputItem
+from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
 from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch
 from services.responses.open_message import OpenMessage
 from services.responses.open_reasoning import OpenReasoning
+from services.responses.stream_events import (
+    ErrorEvent,
+    OutputItemAdded,
+    OutputItemDone,
+    ResponseCompleted,
+    ResponseCreated,
+    ResponseFailed,
+    ResponseIncomplete,
+    ResponseInProgress,
+    StreamError,
+    StreamEvent,
+)
 from services.responses.totals import public_cost, public_usage
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
@@ -140,7 +136,9 @@ class Projection:
             case Citation():
                 self._message(out).cite(event, out)
             case ReasoningSealed(blob=blob, kind=kind):
-                self._reasoning(out).sealed = seal(blob, self._opened.provider, self._opened.scope, kind)
+                reasoning = self._reasoning(out)
+                if blob:
+                    reasoning.sealed = seal(blob, self._opened.provider, self._opened.scope, kind)
                 self._end_current()
             case ToolCallStarted():
                 self._flush(out)

@@ -66,11 +66,18 @@ class AllowedTool(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
+class NamedFunction(msgspec.Struct, frozen=True):
+    """The name of a function, as Chat Completions nests it."""
+
+    name: NonEmpty
+
+
 class ToolChoiceParam(msgspec.Struct, frozen=True):
     """A forced tool (`function` or `custom` with a name, or a hosted type), or `allowed_tools` with mode and tools."""
 
     type: str
     name: str | None = None
+    function: NamedFunction | None = None
     mode: Literal["auto", "required"] | None = None
     tools: list[AllowedTool] | None = None
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from services.responses.objects import StreamEvent
+from services.responses.stream_events import StreamEvent
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"  # a comment: every parser reads over it, every idle timer sees it

@@ -1,0 +1,134 @@
+"""The JSON surface: bytes in, JSON or server-sent events out, through RPCs of `google.api.HttpBody`.
+
+Every error before the first byte is a real HTTP status (metadata `x-http-status`, which Envoy turns into the status);
+later ones are events of the stream. A stream that stays silent gets comment pings, also before the provider's first byte.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import grpc
+import structlog
+from concentrate.http.v1 import http_service_pb2 as pb
+from concentrate.http.v1 import http_service_pb2_grpc
+from google.api.httpbody_pb2 import HttpBody
+
+from services.errors import GatewayError, InternalError
+from services.ports import KeyRing
+from services.responses import intake, sse
+from services.responses.projection import stream_error
+from services.responses.pump import Pump
+from services.responses.service import Generation, Responses
+from services.responses.stream_events import ErrorEvent
+
+_log: Final = structlog.get_logger(__name__)
+
+JSON: Final = "application/json"
+EVENTS: Final = "text/event-stream"
+
+Context = grpc.aio.ServicerContext[HttpBody, HttpBody]
+
+
+class HttpService(http_service_pb2_grpc.HttpServiceServicer):
+    """Serves `concentrate.http.v1.HttpService`. `ping_s`: seconds of silence after which a stream gets a ping."""
+
+    def __init__(self, responses: Responses, keys: KeyRing, openapi: Path, *, ping_s: float = 5.0) -> None:
+        self._responses = responses
+        self._keys = keys
+        self._openapi = openapi
+        self._ping_s = ping_s
+
+    async def CreateResponse(  # type: ignore[override]  # noqa: N802  # grpc.aio also takes a handler that writes
+        self, request: HttpBody, context: Context
+    ) -> None:
+        """`POST /v1/responses`."""
+        try:
+            caller = await self._keys.verify(*credentials(context))
+            call = intake.read(request.data)
+            opening = asyncio.ensure_future(self._responses.open(call, caller))
+            if call.stream:
+                await self._stream(opening, context)
+                return
+            generation = await _or_cancel(opening)
+            body = await self._responses.whole(generation)
+        except Exception as error:  # noqa: BLE001  # every failure has an answer
+            await send_error(error, context)
+            return
+        await context.write(HttpBody(content_type=JSON, data=body))
+
+    async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
+        """`GET /v1/responses/health`."""
+        return HttpBody(content_type=JSON, data=b'{"status":"healthy"}')
+
+    async def GetOpenApi(self, request: pb.GetOpenApiRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
+        """`GET /openapi.json`."""
+        return HttpBody(content_type=JSON, data=self._openapi.read_bytes())
+
+    async def _stream(self, opening: "asyncio.Future[Generation]", context: Context) -> None:
+        """Raises only while nothing has been written."""
+        try:
+            done, _ = await asyncio.wait({opening}, timeout=self._ping_s)
+            source = self._responses.sse(opening.result()) if done else self._late(opening)
+        except asyncio.CancelledError:
+            opening.cancel()
+            raise
+
+        async def write(data: bytes) -> None:
+            await context.write(HttpBody(content_type=EVENTS, data=data))
+
+        await Pump(source, write, self._ping_s).run(silent=not done)
+
+    async def _late(self, opening: "asyncio.Future[Generation]") -> AsyncIterator[bytes]:
+        """A stream whose provider has not answered yet: the status is sent, so a failure is an event."""
+        try:
+            generation = await _or_cancel(opening)
+        except Exception as error:  # noqa: BLE001
+            yield sse.frames([ErrorEvent(sequence_number=0, error=stream_error(public(error)))]) + sse.DONE
+            return
+        async for data in self._responses.sse(generation):
+            yield data
+
+
+async def _or_cancel(opening: "asyncio.Future[Generation]") -> Generation:
+    """Awaits an opening; a caller that leaves takes it along."""
+    try:
+        return await opening
+    except asyncio.CancelledError:
+        opening.cancel()
+        raise
+
+
+def credentials(context: Context) -> tuple[str | None, str | None]:
+    """The `authorization` and `x-api-key` headers."""
+    authorization = api_key = None
+    for name, value in context.invocation_metadata() or ():
+        if name == "authorization":
+            authorization = str(value)
+        elif name == "x-api-key":
+            api_key = str(value)
+    return authorization, api_key
+
+
+async def send_error(error: Exception, context: Context) -> None:
+    """Answers with the error's status and JSON body."""
+    found = public(error)
+    await context.send_initial_metadata(error_metadata(found))
+    await context.write(HttpBody(content_type=JSON, data=found.body()))
+
+
+def error_metadata(error: GatewayError) -> Sequence[tuple[str, str]]:
+    """Metadata that Envoy turns into the HTTP status and headers."""
+    metadata = [("x-http-status", str(error.http))]
+    if error.retry_after is not None:
+        metadata.append(("retry-after", str(error.retry_after)))
+    return metadata
+
+
+def public(error: Exception) -> GatewayError:
+    """What the caller may know of an error; the log gets the rest."""
+    if isinstance(error, GatewayError):
+        return error
+    _log.error("request failed", exc_info=error)
+    return InternalError()
