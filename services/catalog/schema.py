@@ -1,6 +1,7 @@
 """The rows of the catalogue: providers, models, offers; and `Target`, what one call to one provider needs of them."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Literal
 
 import msgspec
@@ -15,21 +16,32 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     scheme: bearer (`Authorization: Bearer`), header (`header: <secret>`), sigv4, google, or none.
     secret: environment variables that may hold the secret, first one set wins.
+    header: the header's name, for the scheme of that name.
+    token: variables that may hold a ready bearer token; one that is set is used instead of the scheme.
+    loopback_token: the same, but only where the base URL is a loopback address and nothing else is set.
     """
 
     scheme: Literal["bearer", "header", "sigv4", "google", "none"] = "bearer"
     secret: list[str] = []
     header: str = "authorization"
+    token: list[str] = []
+    loopback_token: list[str] = []
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One place that serves models. A row of `services/catalog/providers/*.yaml` or of the file CONCENTRATE_CONFIG names.
 
-    dialect: the wire format it speaks; `dialects` maps model-id prefixes to others where it speaks several.
-    base_url: may hold `{VARIABLE}` placeholders, filled from the environment (`requires` lists those that must be set).
+    dialect: the wire format it speaks; `dialects` maps model-id prefixes to others where it speaks several (longest wins).
+    base_url: may hold placeholders, filled from the environment (else from `defaults`): `{NAME}` or `{NAME|OTHER}`, first
+    one set. One without a value leaves the provider unconfigured, as does a variable of `requires`.
+    base_urls: the base_url instead, for a value of a variable (`GOOGLE_CLOUD_LOCATION=global`).
     base_url_env: the variable that replaces base_url, read as the provider's own SDK reads it.
-    headers: sent with every call. quirks: what this provider does otherwise than its dialect; each dialect documents its own.
-    prices: the provider's id in the price data, where it differs from `id`.
+    paths: what goes between base URL and the dialect's own path, by dialect; placeholders as in base_url.
+    headers: sent with every call; placeholders as in base_url, but one without a value only leaves the header out.
+    quirks: what this provider does otherwise than its dialect; each dialect documents its own.
+    prices: the provider's id in the price data, where it differs from `id`; `{suffix}` stands for what follows the colon
+    of the upstream model id; `free` for a provider that costs nothing.
+    unlisted: model ids that no row lists are served always, not only where the gateway's settings allow it.
     docs: the pages all this was read from.
     """
 
@@ -40,11 +52,15 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     auth: Auth = Auth()
     dialects: dict[str, str] = {}
     base_url_env: str | None = None
+    base_urls: dict[str, str] = {}
+    paths: dict[str, str] = {}
+    defaults: dict[str, str] = {}
     requires: list[str] = []
     aliases: list[str] = []
     headers: dict[str, str] = {}
     quirks: dict[str, Scalar] = {}
     prices: str | None = None
+    unlisted: bool = False
     docs: list[str] = []
 
 
@@ -70,17 +86,19 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model at a provider. `upstream` is the id the provider knows it by (default: the model's own id).
 
-    `facts` replaces single facts of the model where the provider differs.
+    snapshots: dated ids of the same model at this provider; who asks for one is served exactly that one.
+    facts: replaces single facts of the model where the provider differs.
     """
 
     provider: str
     upstream: str | None = None
+    snapshots: list[str] = []
     dialect: str | None = None
     facts: Facts | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model by its canonical slug, the same at every provider. `created`: ISO date of its release."""
+    """A model by its canonical slug, the same at every provider. `created`: ISO date of its release (`2026-02-05`)."""
 
     id: str
     author: str
@@ -89,6 +107,40 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     aliases: list[str] = []
     facts: Facts = Facts()
+
+
+class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """US dollars per million tokens of each class, and per thousand web searches. None: as the price data says."""
+
+    input: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write_5m: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    output: Decimal | None = None
+    web_searches: Decimal | None = None
+
+
+class RateTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Rates of a call with more than `above` prompt tokens, all of its tokens."""
+
+    above: int
+    rates: Rates
+
+
+class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A price of our own for `model` (the provider's id for it; a trailing `*` stands for any rest) from `since` on.
+
+    since: ISO date, from its first second in UTC; without one, always. Of several rows that apply the latest wins.
+    rates: replace single rates of the price data; where that knows no price, `input` and `output` must be given.
+    source: the page it was read from.
+    """
+
+    provider: str
+    model: str
+    rates: Rates
+    tiers: list[RateTier] = []
+    since: str = ""
+    source: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -109,6 +161,11 @@ class Target(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """`provider/model`, as answers and errors name it."""
         return f"{self.provider.id}/{self.model}"
+
+    @property
+    def base_url(self) -> str:
+        """What the path of a dialect's request is appended to, without a trailing slash."""
+        return self.provider.base_url + self.provider.paths.get(self.dialect, "")
 
     @property
     def quirks(self) -> Mapping[str, Scalar]:

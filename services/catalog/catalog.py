@@ -1,0 +1,176 @@
+"""The catalogue: which models there are, who serves them, and what a model id means.
+
+`load` reads the rows and checks them against each other; `Catalog.configured` keeps what this environment has credentials
+for. A catalogue never changes; a new one replaces it. Looking a model up is a dictionary access or two, whatever the size.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+
+import msgspec
+
+from services.catalog import environment as env
+from services.catalog.reading import CatalogError, Rows, read
+from services.catalog.schema import Facts, Model, Offer, PriceRow, Provider, Target
+from services.errors import InvalidRequest, ModelNotFound
+
+# An upstream model id is put into URLs: no spaces, no query, no escapes, and (below) no way up.
+_UPSTREAM_ID = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._:/+=~-]{0,511}")
+_QUOTED_MAX = 100  # characters of a wrong id that an error repeats
+
+
+def load(config: Path | None = None) -> "Catalog":
+    """The whole catalogue, as if every provider were configured. Raises `CatalogError`."""
+    return Catalog(read(config))
+
+
+class Catalog:
+    """Providers and models by name. `providers` and `models` are in the order of the listing's rows."""
+
+    def __init__(self, rows: Rows, *, unconfigured: Mapping[str, Sequence[str]] | None = None) -> None:
+        """Checks the rows against each other. `unconfigured`: provider names left out, and what each of them lacks."""
+        self.providers: Mapping[str, Provider] = {provider.id: provider for provider in rows.providers}
+        self.models: Mapping[str, Model] = {model.id: model for model in rows.models}
+        self.prices: Sequence[PriceRow] = rows.prices
+        self._unconfigured = unconfigured or {}
+        self._provider_names = _unique(
+            ((name, provider.id) for provider in rows.providers for name in (provider.id, *provider.aliases)),
+            "provider",
+        )
+        self._anywhere: dict[str, list[Target]] = {}
+        self._at: dict[tuple[str, str], Target] = {}
+        self._offered: set[tuple[str, str]] = set()
+        names = _unique(((name, model.id) for model in rows.models for name in (model.id, *model.aliases)), "model")
+        for model in rows.models:
+            _check_date(model.created, f"model {model.id}: created")
+            self._add(model, names)
+        for row in rows.prices:
+            if row.since:
+                _check_date(row.since, f"price of {row.provider}/{row.model}: since")
+
+    def configured(self, environment: Mapping[str, str], *, own_port: int | None = None) -> "Catalog":
+        """What can be served with this environment. Raises `CatalogError` for a base URL that is this gateway itself."""
+        providers = {}
+        unconfigured: dict[str, Sequence[str]] = {}
+        for provider in self.providers.values():
+            if (filled := env.configure(provider, environment)) is None:
+                lacks = env.missing(provider, environment)
+                unconfigured.update(dict.fromkeys((provider.id, *provider.aliases), lacks))
+                continue
+            if own_port is not None:
+                env.refuse_own_address(filled, own_port)
+            providers[filled.id] = filled
+        models = [
+            msgspec.structs.replace(model, offers=offers)
+            for model in self.models.values()
+            if (offers := [offer for offer in model.offers if offer.provider in providers])
+        ]
+        return Catalog(Rows(list(providers.values()), models, list(self.prices)), unconfigured=unconfigured)
+
+    def provider(self, name: str) -> Provider | None:
+        """A provider by id or alias."""
+        id = self._provider_names.get(name)
+        return None if id is None else self.providers[id]
+
+    def resolve(self, model: str, *, unlisted: bool = False) -> Sequence[Target]:
+        """Where `model` can be asked: one target for `provider/model`, every offer, best first, for a bare name.
+
+        With `unlisted`, or for a provider whose row says so, `provider/<any id of the provider>` is let through.
+        Raises `ModelNotFound` with the nearest names, `InvalidRequest` for what cannot be a model id.
+        """
+        if (targets := self._anywhere.get(model)) is not None:
+            return targets
+        prefix, slash, rest = model.partition("/")
+        provider = self.provider(prefix) if slash else None
+        if provider is None:
+            raise self._unknown(model)
+        if (target := self._at.get((provider.id, rest))) is not None:
+            return [target]
+        if not (unlisted or provider.unlisted):
+            raise self._unknown(model)
+        if not _UPSTREAM_ID.fullmatch(rest) or ".." in rest:
+            raise InvalidRequest(f"`{model[:_QUOTED_MAX]}` cannot be a model id of {provider.name}.", param="model")
+        return [Target(provider, dialect_of(provider, rest), model=rest, upstream=rest, listed=False)]
+
+    def _add(self, model: Model, names: Mapping[str, str]) -> None:
+        for offer in model.offers:
+            provider = self.providers.get(offer.provider)
+            if provider is None:
+                raise CatalogError(f"model {model.id}: unknown provider `{offer.provider}` in an offer")
+            upstream = offer.upstream or model.id
+            target = Target(
+                provider,
+                offer.dialect or dialect_of(provider, upstream),
+                model=model.id.removeprefix(f"{provider.id}/"),
+                upstream=upstream,
+                facts=_facts(model, offer),
+            )
+            for name in (model.id, *model.aliases):  # a slug like sandbox/echo already names its provider
+                self._anywhere.setdefault(name, []).append(target)
+                self._at.setdefault((provider.id, name.removeprefix(f"{provider.id}/")), target)
+            self._exactly(target, model, names)
+            for snapshot in offer.snapshots:
+                if snapshot in names:
+                    raise CatalogError(f"model {model.id}: snapshot `{snapshot}` is a name of {names[snapshot]} too")
+                dated = msgspec.structs.replace(target, model=snapshot, upstream=snapshot)
+                self._exactly(dated, model, names)
+                self._anywhere.setdefault(snapshot, []).append(dated)
+
+    def _exactly(self, target: Target, model: Model, names: Mapping[str, str]) -> None:
+        """Lets the provider's own id be asked for too, unless it is the name of another model."""
+        key = (target.provider.id, target.upstream)
+        if key in self._offered:
+            raise CatalogError(f"model {model.id}: {key[0]}/{key[1]} is offered twice")
+        self._offered.add(key)
+        if names.get(target.upstream, model.id) == model.id:
+            self._at.setdefault(key, target)
+
+    def _unknown(self, model: str) -> ModelNotFound:
+        quoted = model[:_QUOTED_MAX]
+        prefix, slash, rest = quoted.partition("/")
+        provider = self.provider(prefix) if slash else None
+        if slash and (lacks := self._unconfigured.get(prefix)) is not None:
+            return ModelNotFound(
+                f"`{quoted}`: provider `{prefix}` is not configured here; it needs {', '.join(lacks)}.", param="model"
+            )
+        if provider is not None:
+            known = [name for id, name in self._at if id == provider.id]
+            near = [f"{provider.id}/{name}" for name in get_close_matches(rest, known, n=3, cutoff=0.5)]
+        else:
+            near = get_close_matches(rest or quoted, self._anywhere, n=3, cutoff=0.5)
+        hint = (
+            f" Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else " GET /v1/models lists what is."
+        )
+        return ModelNotFound(f"Model `{quoted}` is not offered here.{hint}", param="model")
+
+
+def dialect_of(provider: Provider, upstream: str) -> str:
+    """The wire format a provider speaks for a model id: the longest prefix of its row that fits, in any case."""
+    folded = upstream.lower()
+    prefixes = [prefix for prefix in provider.dialects if folded.startswith(prefix.lower())]
+    return provider.dialects[max(prefixes, key=len)] if prefixes else provider.dialect
+
+
+def _facts(model: Model, offer: Offer) -> Facts:
+    if offer.facts is None:
+        return model.facts
+    own = {name: value for name, value in msgspec.structs.asdict(offer.facts).items() if value is not None}
+    return msgspec.structs.replace(model.facts, **own)
+
+
+def _unique(pairs: Iterable[tuple[str, str]], kind: str) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for name, owner in pairs:
+        if names.setdefault(name, owner) != owner:
+            raise CatalogError(f"{kind} {owner}: `{name}` is a name of {kind} {names[name]} too")
+    return names
+
+
+def _check_date(text: str, where: str) -> None:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        raise CatalogError(f"{where}: `{text}` is not a date like 2026-02-05") from None
