@@ -1,0 +1,54 @@
+"""`keys create | list | revoke`."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from services.errors import InvalidKey
+from services.keys.cli import app
+from services.keys.keyring import SqliteKeyRing
+
+RUNNER = CliRunner()
+
+
+def run(folder: Path, *arguments: str, code: int = 0) -> str:
+    result = RUNNER.invoke(app, arguments, env={"CONCENTRATE_DATA_DIR": str(folder), "COLUMNS": "200"})
+    assert result.exit_code == code, result.output
+    return result.stdout if code == 0 else result.stderr
+
+
+async def test_a_key_lives_and_dies_by_the_cli(tmp_path: Path):
+    """A created key works, is listed masked, and stops when it is revoked."""
+    key = run(tmp_path, "create", "--name", "laptop").strip()
+    ring = SqliteKeyRing(tmp_path)
+    key_id = (await ring.verify(f"Bearer {key}", None)).key_id
+    ring.close()
+
+    listed = run(tmp_path, "list")
+    assert key not in listed
+    for shown in (key_id, "laptop", f"sk-cn-v1...{key[-4:]}", "active"):
+        assert shown in listed
+
+    assert "revoked" in run(tmp_path, "revoke", key_id)
+    assert "revoked" in run(tmp_path, "list")
+    ring = SqliteKeyRing(tmp_path)
+    with pytest.raises(InvalidKey):
+        await ring.verify(f"Bearer {key}", None)
+    ring.close()
+
+
+def test_json_for_programs(tmp_path: Path):
+    """With --json each command prints one JSON value."""
+    made = msgspec.json.decode(run(tmp_path, "create", "--json"))
+    assert made["key"].startswith("sk-cn-v1-")
+    assert msgspec.json.decode(run(tmp_path, "list", "--json")) == [
+        {field: value for field, value in made.items() if field != "key"}
+    ]
+    assert msgspec.json.decode(run(tmp_path, "revoke", made["id"], "--json"))["revoked_at"] is not None
+
+
+def test_an_unknown_id_is_an_error(tmp_path: Path):
+    """Revoking what is not there says so and exits with 1."""
+    assert "No key has the id key_1" in run(tmp_path, "revoke", "key_1", code=1)
