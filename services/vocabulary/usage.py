@@ -10,6 +10,8 @@ class Usage(msgspec.Struct, frozen=True):
     cache_read, cache_write_5m, cache_write_1h: prompt tokens by what the provider's cache did with them.
     output: generated tokens, reasoning included.
     web_searches: searches the provider made and charges for.
+    tier: the service tier or speed the provider says it served at (`priority`, `flex`, `fast`), empty for the usual one;
+    prices may depend on it.
     """
 
     input: int = 0
@@ -19,6 +21,7 @@ class Usage(msgspec.Struct, frozen=True):
     output: int = 0
     reasoning: int = 0
     web_searches: int = 0
+    tier: str = ""
 
     @property
     def cache_write(self) -> int:
