@@ -3,9 +3,17 @@
 from typing import Final
 
 from services.adapters.dialect import Dialect
+from services.adapters.dialects.anthropic_messages import AnthropicMessages
+from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
+from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
+from services.adapters.dialects.gemini import Gemini
 from services.adapters.dialects.openai_responses import OpenAIResponses
 
 DIALECTS: Final[dict[str, Dialect]] = {
+    "anthropic_messages": AnthropicMessages(),
+    "anthropic_vertex": AnthropicVertex(),
+    "anthropic_bedrock": AnthropicBedrock(),
+    "gemini": Gemini(),
     "openai_responses": OpenAIResponses(),
 }
 
