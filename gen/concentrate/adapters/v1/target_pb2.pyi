@@ -176,6 +176,66 @@ class Provider(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class BaseUrlsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class PathsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class DefaultsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DIALECT_FIELD_NUMBER: _builtins.int
@@ -189,6 +249,10 @@ class Provider(_message.Message):
     QUIRKS_JSON_FIELD_NUMBER: _builtins.int
     PRICES_FIELD_NUMBER: _builtins.int
     DOCS_FIELD_NUMBER: _builtins.int
+    BASE_URLS_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    DEFAULTS_FIELD_NUMBER: _builtins.int
+    UNLISTED_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Is the slug, as in `provider/model`."""
     name: _builtins.str
@@ -196,13 +260,15 @@ class Provider(_message.Message):
     dialect: _builtins.str
     """Names the wire format it speaks."""
     base_url: _builtins.str
-    """Is the address all paths are appended to; may hold `{VARIABLE}` placeholders."""
+    """Is the address all paths are appended to."""
     base_url_env: _builtins.str
     """Names the environment variable that replaces `base_url`."""
     quirks_json: _builtins.str
     """Holds, as one JSON object, what this provider does otherwise than its dialect."""
     prices: _builtins.str
     """Is the provider's id in the price data, where it differs."""
+    unlisted: _builtins.bool
+    """Says that model ids which no row lists are always served."""
     @_builtins.property
     def auth(self) -> Global___Auth:
         """Says how it wants to be asked who we are."""
@@ -227,6 +293,18 @@ class Provider(_message.Message):
     def docs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lists the pages all this was read from."""
 
+    @_builtins.property
+    def base_urls(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Holds the base URL instead, for a value of an environment variable (`GOOGLE_CLOUD_LOCATION=global`)."""
+
+    @_builtins.property
+    def paths(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Holds what goes between base URL and the path of a wire format, by wire format."""
+
+    @_builtins.property
+    def defaults(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Holds values of environment variables that are not set."""
+
     def __init__(
         self,
         *,
@@ -243,10 +321,14 @@ class Provider(_message.Message):
         quirks_json: _builtins.str = ...,
         prices: _builtins.str | None = ...,
         docs: _abc.Iterable[_builtins.str] | None = ...,
+        base_urls: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        paths: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        defaults: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        unlisted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "auth", b"auth", "base_url_env", b"base_url_env", "prices", b"prices"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "aliases", b"aliases", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "aliases", b"aliases", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "base_urls", b"base_urls", "defaults", b"defaults", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "paths", b"paths", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires", "unlisted", b"unlisted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_url_env: _TypeAlias = _typing.Literal["base_url_env"]  # noqa: Y015
     _WhichOneofArgType__base_url_env: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env"]  # noqa: Y015
@@ -268,6 +350,8 @@ class Auth(_message.Message):
     SCHEME_FIELD_NUMBER: _builtins.int
     SECRET_FIELD_NUMBER: _builtins.int
     HEADER_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    LOOPBACK_TOKEN_FIELD_NUMBER: _builtins.int
     scheme: Global___AuthScheme.ValueType
     """Is the scheme. Default: bearer."""
     header: _builtins.str
@@ -276,16 +360,26 @@ class Auth(_message.Message):
     def secret(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lists environment variables that may hold the secret; the first one set wins."""
 
+    @_builtins.property
+    def token(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists environment variables that may hold a ready bearer token, which is used instead of the scheme."""
+
+    @_builtins.property
+    def loopback_token(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the same for base URLs that are loopback addresses, where nothing else is set."""
+
     def __init__(
         self,
         *,
         scheme: Global___AuthScheme.ValueType = ...,
         secret: _abc.Iterable[_builtins.str] | None = ...,
         header: _builtins.str = ...,
+        token: _abc.Iterable[_builtins.str] | None = ...,
+        loopback_token: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "scheme", b"scheme", "secret", b"secret"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["header", b"header", "loopback_token", b"loopback_token", "scheme", b"scheme", "secret", b"secret", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#concentrate/adapters/v1/usage.proto\x12\x17\x63oncentrate.adapters.v1\"\x93\x01\n\x05Usage\x12\r\n\x05input\x18\x01 \x01(\x03\x12\x12\n\ncache_read\x18\x02 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_write_5m\x18\x03 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_write_1h\x18\x04 \x01(\x03\x12\x0e\n\x06output\x18\x05 \x01(\x03\x12\x11\n\treasoning\x18\x06 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x07 \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#concentrate/adapters/v1/usage.proto\x12\x17\x63oncentrate.adapters.v1\"\xa1\x01\n\x05Usage\x12\r\n\x05input\x18\x01 \x01(\x03\x12\x12\n\ncache_read\x18\x02 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_write_5m\x18\x03 \x01(\x03\x12\x16\n\x0e\x63\x61\x63he_write_1h\x18\x04 \x01(\x03\x12\x0e\n\x06output\x18\x05 \x01(\x03\x12\x11\n\treasoning\x18\x06 \x01(\x03\x12\x14\n\x0cweb_searches\x18\x07 \x01(\x03\x12\x0c\n\x04tier\x18\x08 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.adapters.v1.usa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USAGE']._serialized_start=65
-  _globals['_USAGE']._serialized_end=212
+  _globals['_USAGE']._serialized_end=226
 # @@protoc_insertion_point(module_scope)

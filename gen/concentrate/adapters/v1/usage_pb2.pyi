@@ -31,6 +31,7 @@ class Usage(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
     WEB_SEARCHES_FIELD_NUMBER: _builtins.int
+    TIER_FIELD_NUMBER: _builtins.int
     input: _builtins.int
     """Counts fresh prompt tokens: neither read from a cache nor written to one."""
     cache_read: _builtins.int
@@ -45,6 +46,10 @@ class Usage(_message.Message):
     """Counts generated tokens spent on reasoning: a subset of `output`."""
     web_searches: _builtins.int
     """Counts the web searches the provider made and charges for."""
+    tier: _builtins.str
+    """Is the service tier or speed the provider says it served at (`priority`, `flex`, `fast`), on which prices may depend;
+    empty for the usual one.
+    """
     def __init__(
         self,
         *,
@@ -55,10 +60,11 @@ class Usage(_message.Message):
         output: _builtins.int = ...,
         reasoning: _builtins.int = ...,
         web_searches: _builtins.int = ...,
+        tier: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read", b"cache_read", "cache_write_1h", b"cache_write_1h", "cache_write_5m", b"cache_write_5m", "input", b"input", "output", b"output", "reasoning", b"reasoning", "web_searches", b"web_searches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cache_read", b"cache_read", "cache_write_1h", b"cache_write_1h", "cache_write_5m", b"cache_write_5m", "input", b"input", "output", b"output", "reasoning", b"reasoning", "tier", b"tier", "web_searches", b"web_searches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
