@@ -1,0 +1,55 @@
+"""What the supervisor asks of Envoy and of the edge: a few HTTP calls, on a unix socket and on the public port."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from pathlib import Path
+
+
+class Admin:
+    """Envoy's admin interface."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+
+    async def drain(self) -> None:
+        """Closes the port, and asks the clients that are connected to go: `connection: close`, GOAWAY."""
+        await self._call("POST", "/healthcheck/fail")
+        await self._call("POST", "/drain_listeners")
+
+    async def active_requests(self) -> int:
+        """Requests that clients wait for."""
+        found = re.search(
+            rb"downstream_rq_active: (\d+)", await self._call("GET", "/stats?filter=^http.edge.downstream_rq_active$")
+        )
+        if found is None:
+            raise ConnectionResetError("no statistics")
+        return int(found[1])
+
+    async def _call(self, method: str, path: str) -> bytes:
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        return await _exchange(reader, writer, method, path)
+
+
+async def get(host: str, port: int, path: str, *, tls: bool) -> int:
+    """Status of a GET on this machine. Raises `OSError` when nobody listens or the answer is none."""
+    context = ssl._create_unverified_context() if tls else None  # noqa: S323, SLF001 - we ask ourselves
+    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    head = (await _exchange(reader, writer, "GET", path)).split(b" ", 2)
+    if len(head) < 3 or not head[1].isdigit():
+        raise ConnectionResetError("no HTTP answer")
+    return int(head[1])
+
+
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, method: str, path: str) -> bytes:
+    """The whole answer as it came, head and (chunked) body."""
+    try:
+        writer.write(
+            f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+        )
+        return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()

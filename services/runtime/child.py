@@ -1,0 +1,90 @@
+"""One process that is kept running: restarted with a back-off when it dies, and gone when we are."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+_PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
+_BACKOFF_SECONDS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
+_HEALTHY_AFTER_SECONDS: Final = 10.0  # a process that lived this long starts with a fresh back-off
+
+_LAST_WORDS_SECONDS: Final = 2.0  # to settle what is cut off
+
+_log = structlog.get_logger("supervisor")
+
+
+class Child:
+    """A process of its own session (so Ctrl-C reaches only us), whose stdout is our stderr."""
+
+    def __init__(self, name: str, command: Sequence[str]) -> None:
+        self.name = name
+        self._command = command
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def run(self, on_exit: Callable[["Child", int], None]) -> None:
+        """Keeps it running until `stop` or `kill`. Tells `on_exit` of every death that nobody asked for."""
+        failures = 0
+        loop = asyncio.get_running_loop()
+        while not self._stopping:
+            await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            started = loop.time()
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )  # fmt: skip
+            code = await self._process.wait()
+            if self._stopping:
+                return
+            failures = 0 if loop.time() - started > _HEALTHY_AFTER_SECONDS else failures + 1
+            _log.error("process died, restarting", name=self.name, exit_code=code)
+            on_exit(self, code)
+
+    async def stop(self, grace: float) -> None:
+        """Asks it to end, and after `grace` seconds to end now (a second SIGTERM); then kills it."""
+        self._stopping = True
+        for seconds in (grace, _LAST_WORDS_SECONDS):
+            self._signal(signal.SIGTERM)
+            if self._process is None:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), seconds)
+                return
+        self.kill()
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._stopping = True
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """What a new process does before it becomes another program: it asks to be killed when we are. Linux only."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)  # loaded here, because little is safe between fork and exec
+
+    def ask() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # we died before it asked
+            os._exit(1)
+
+    return ask

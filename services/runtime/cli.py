@@ -1,0 +1,38 @@
+"""The command line: `concentrate serve`, `concentrate keys …`."""
+
+import asyncio
+import os
+import sys
+
+import typer
+
+app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def concentrate() -> None:
+    """One door to every language model. Settings are environment variables: docs/settings.md."""
+
+
+@app.command()
+def serve() -> None:
+    """Serve until Ctrl-C or SIGTERM. Prints `ready http://…` when a request would succeed."""
+    from services.runtime import logs, settings, supervisor  # noqa: PLC0415 - other commands start faster without
+
+    try:
+        configuration = settings.read(os.environ)
+        logs.configure(configuration.log_level, configuration.log_format, os.environ.items())
+        with asyncio.Runner() as runner:
+            runner.run(supervisor.Supervisor(configuration).serve())
+    except (settings.SettingsError, supervisor.StartFailed) as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """The entry point of the `concentrate` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Renders `envoy/envoy.yaml`: port, worker sockets, descriptor, TLS, routes, and the shape of Envoy's own errors."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any, Final
+
+import yaml
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from services.runtime import local_replies
+from services.runtime.settings import Settings
+
+ROOT: Final = Path(__file__).parents[2]
+TEMPLATE: Final = ROOT / "envoy/envoy.yaml"
+LUA: Final = ROOT / "envoy/edge.lua"
+DESCRIPTOR: Final = ROOT / "gen/concentrate.pb"
+
+BODY_BYTES_MAX: Final = 32 << 20
+
+INTERNAL: Final = ("concentrate.routing.", "concentrate.adapters.", "concentrate.billing.")
+"""Packages that no client may call. They are not served on the workers' public sockets either."""
+
+STANDARD: Final = (
+    "grpc.health.v1.Health",
+    "grpc.reflection.v1.ServerReflection",
+    "grpc.reflection.v1alpha.ServerReflection",
+)
+"""Services every gRPC tool knows; no JSON form."""
+
+CORS_ALLOW: Final = (
+    "authorization", "content-type", "accept", "x-api-key", "x-request-id", "idempotency-key", "anthropic-version",
+    "anthropic-beta", "anthropic-dangerous-direct-browser-access", "openai-organization", "openai-project", "openai-beta",
+    "x-stainless-lang", "x-stainless-package-version", "x-stainless-os", "x-stainless-arch", "x-stainless-runtime",
+    "x-stainless-runtime-version", "x-stainless-retry-count", "x-stainless-timeout", "x-stainless-async",
+    "x-stainless-helper", "x-stainless-helper-method", "x-grpc-web", "x-user-agent", "grpc-timeout",
+)  # fmt: skip
+CORS_EXPOSE: Final = (
+    "x-request-id", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
+    "grpc-status", "grpc-message", "grpc-status-details-bin",
+)  # fmt: skip
+
+
+def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, descriptor: Path = DESCRIPTOR) -> str:
+    """The configuration of one Envoy in front of the workers on `sockets`. Raises `FileNotFoundError` without `gen/`."""
+    services = public_services(descriptor)
+    values: dict[str, Any] = {
+        "admin_socket": str(admin_socket),
+        "host": settings.host,
+        "port": settings.port,
+        "body_bytes_max": BODY_BYTES_MAX,
+        "transport_socket": _tls(settings),
+        "stream_idle_seconds": f"{settings.upstream_first_byte_seconds + 60:g}s",
+        "local_replies": local_replies.mappers(),
+        "cors_allow_headers": ",".join(CORS_ALLOW),
+        "cors_expose_headers": ",".join(CORS_EXPOSE),
+        "routes": [_route(service) for service in (*services, *STANDARD)],
+        "lua": str(LUA),
+        "descriptor": str(descriptor),
+        "services": services,
+        "workers": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets],
+        "access_log": _access_log(settings),
+    }
+    filled = Template(TEMPLATE.read_text()).substitute({name: json.dumps(value) for name, value in values.items()})
+    return json.dumps(yaml.safe_load(filled))  # resolves `<<`, which Envoy's own reader does not
+
+
+def public_services(descriptor: Path) -> list[str]:
+    """Full names of the services in the descriptor set that clients may call."""
+    files = FileDescriptorSet.FromString(descriptor.read_bytes()).file
+    names = [f"{file.package}.{service.name}" for file in files for service in file.service]
+    return [name for name in names if not name.startswith(INTERNAL)]
+
+
+def _route(service: str) -> dict[str, Any]:
+    # No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout).
+    limits = {"grpc_timeout_header_max": "0s"}
+    return {
+        "match": {"prefix": f"/{service}/"},
+        "route": {"cluster": "workers", "timeout": "0s", "max_stream_duration": limits},
+    }
+
+
+def _tls(settings: Settings) -> dict[str, Any] | None:
+    if settings.tls_cert_file is None or settings.tls_key_file is None:
+        return None
+    certificate = {
+        "certificate_chain": {"filename": str(settings.tls_cert_file.absolute())},
+        "private_key": {"filename": str(settings.tls_key_file.absolute())},
+    }
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [certificate]},
+        },
+    }
+
+
+def _access_log(settings: Settings) -> dict[str, Any]:
+    loggers = "type.googleapis.com/envoy.extensions.access_loggers."
+    if settings.access_log == "stderr":
+        return {"@type": f"{loggers}stream.v3.StderrAccessLog"}
+    file = "/dev/null" if settings.access_log == "off" else str(Path(settings.access_log).absolute())
+    return {"@type": f"{loggers}file.v3.FileAccessLog", "path": file}

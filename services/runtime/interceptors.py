@@ -1,0 +1,120 @@
+"""Turns whatever a servicer raises into the error table, for gRPC clients and for REST clients.
+
+A gRPC client gets the code, the message and `google.rpc.ErrorInfo` (and `RetryInfo`) as status details. A REST client must
+get our JSON with the exact HTTP status, which gRPC cannot say: it travels in metadata that only the edge reads
+(`envoy/edge.lua`). Nothing that is not a `GatewayError` is shown: it is logged, and the client gets `InternalError`.
+"""
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import grpc
+import structlog
+from google.protobuf.any_pb2 import Any as Packed
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from services.errors import GatewayError, InternalError
+
+DOMAIN: Final = "concentrate"
+MESSAGE_LENGTH_MAX: Final = 2000
+"""Errors travel in headers. Common clients take 8 KiB of them; a message is there twice and may grow when encoded."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+_log = structlog.get_logger("rpc")
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps every unary-unary and unary-stream method. Cancellation and our own `abort` pass through."""
+
+    async def intercept_service(
+        self,
+        continuation: "Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Request, Response] | None]]",
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Request, Response] | None":
+        """The method's handler, wrapped."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or handler.request_streaming:
+            return handler  # unknown methods, and reflection, which has errors of its own
+        if handler.response_streaming:
+            behaviour: Any = handler.unary_stream
+            wrap = _writer if inspect.iscoroutinefunction(behaviour) else _stream
+            return grpc.unary_stream_rpc_method_handler(
+                wrap(behaviour, method), handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
+        )
+
+
+def _unary(behaviour: Any, method: str) -> Callable[[Any, Context], Awaitable[Any]]:
+    async def unary(request: Any, context: Context) -> Any:
+        try:
+            return await behaviour(request, context)
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
+            await _abort(context, error, method)
+
+    return unary
+
+
+_writer = _unary
+"""A stream whose handler writes by itself (`await context.write(…)`) is awaited just like a unary call."""
+
+
+def _stream(behaviour: Any, method: str) -> Callable[[Any, Context], AsyncIterator[Any]]:
+    async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+        try:
+            async for answer in behaviour(request, context):
+                yield answer
+        except (asyncio.CancelledError, grpc.aio.AbortError):
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            await _abort(context, error, method)
+
+    return stream
+
+
+async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
+    metadata = {str(key): value for key, value in context.invocation_metadata() or ()}
+    if not isinstance(error, GatewayError):
+        _log.exception("unexpected error", method=method, request_id=metadata.get("x-request-id"))
+        error = InternalError()
+    error.message = error.message[:MESSAGE_LENGTH_MAX]
+    if "x-envoy-original-path" in metadata:  # transcoded by the edge
+        trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(error.body()))]
+        if error.retry_after is not None:
+            trailers.append(("retry-after", str(error.retry_after)))
+    else:
+        trailers = [("grpc-status-details-bin", rich_status(error).SerializeToString())]
+    await context.abort(error.grpc, error.message, tuple(trailers))
+
+
+def rich_status(error: GatewayError) -> Status:
+    """The error as gRPC's richer error model: `ErrorInfo(reason, domain, metadata)`, and `RetryInfo` where it applies."""
+    about = {"param": error.param, "model": error.model, "retry_after": error.retry_after}
+    details: list[Message] = [
+        ErrorInfo(
+            reason=error.reason,
+            domain=DOMAIN,
+            metadata={name: str(value) for name, value in about.items() if value is not None},
+        )
+    ]
+    if error.retry_after is not None:
+        details.append(RetryInfo(retry_delay=Duration(seconds=error.retry_after)))
+    status = Status(code=error.grpc.value[0], message=error.message)
+    for detail in details:
+        packed = Packed()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status

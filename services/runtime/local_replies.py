@@ -1,0 +1,98 @@
+"""Envoy's own errors in our JSON shape: what a client sees when no worker of ours wrote the answer."""
+
+from typing import Any, Final
+
+from services.errors import (
+    GatewayError,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    RequestTooLarge,
+    UpstreamTimeout,
+)
+
+RETRY_AFTER_SECONDS: Final = 1  # workers are back within two seconds
+
+_KNOWN: Final[dict[int, tuple[type[GatewayError], str]]] = {
+    400: (
+        InvalidRequest,
+        "%LOCAL_REPLY_BODY%",
+    ),  # HTTP that cannot be read, or JSON that a typed call does not understand
+    404: (NotFound, "There is no %REQ(:METHOD)% %PATH(NQ)% here."),
+    413: (RequestTooLarge, "The body is larger than 32 MiB."),
+    500: (InternalError, "Internal error. The request id in X-Request-Id finds it in the logs."),
+    502: (Overloaded, "The gateway's worker broke off. Please try again."),
+    503: (Overloaded, "The gateway is not ready for this request. Please try again."),
+    504: (UpstreamTimeout, "The gateway did not answer in time."),
+}
+
+_OTHER: Final[dict[int, tuple[str, str, str]]] = {
+    403: ("permission_error", "permission_denied", "The gateway does not allow this."),
+    408: ("timeout_error", "request_timeout", "The request did not arrive in time."),
+    415: ("invalid_request_error", "unsupported_media_type", "The gateway cannot read this content type."),
+    426: (
+        "invalid_request_error",
+        "upgrade_required",
+        "WebSocket is not offered here: use HTTP with server-sent events.",
+    ),
+    431: ("invalid_request_error", "headers_too_large", "The request's headers are larger than 64 KiB."),
+}
+
+
+_NO_UPGRADE: Final = (
+    "invalid_request_error",
+    "upgrade_required",
+    "No WebSocket here: use HTTP with server-sent events.",
+)
+
+
+def mappers() -> list[dict[str, Any]]:
+    """`local_reply_config.mappers`: gRPC clients keep Envoy's text, upgrades become 426, then one mapper per status."""
+    plain = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}}
+    grpc = _all(
+        _header("content-type", string_match={"prefix": "application/grpc"}),
+        _header("x-envoy-original-path", present_match=True, invert_match=True),  # REST looks like gRPC once transcoded
+    )
+    upgrade = _all(_status(403), _header("upgrade", present_match=True))
+    return [
+        {"filter": grpc, "body_format_override": plain},
+        {"filter": upgrade, "status_code": 426, **_reply(*_NO_UPGRADE)},
+        *(
+            {"filter": _status(status), **_reply(error.type, error.code, message, retry=status in (502, 503))}
+            for status, (error, message) in _KNOWN.items()
+        ),
+        *({"filter": _status(status), **_reply(*words)} for status, words in _OTHER.items()),
+        {"filter": _status(500, "GE"), **_reply("server_error", "server_error", "%LOCAL_REPLY_BODY%")},
+        {
+            "filter": _status(400, "GE"),
+            **_reply("invalid_request_error", "invalid_request_error", "%LOCAL_REPLY_BODY%"),
+        },
+    ]
+
+
+def _reply(type: str, code: str, message: str, *, retry: bool = False) -> dict[str, Any]:
+    error = {"type": type, "code": code, "message": message, "param": None}
+    if not retry:
+        return {"body_format_override": {"json_format": {"error": error}}}
+    header = {
+        "header": {"key": "retry-after", "value": str(RETRY_AFTER_SECONDS)},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+    return {
+        "body_format_override": {"json_format": {"error": {**error, "retry_after": RETRY_AFTER_SECONDS}}},
+        "headers_to_add": [header],
+    }
+
+
+def _status(status: int, op: str = "EQ") -> dict[str, Any]:
+    runtime = {"default_value": status, "runtime_key": "unused"}
+    return {"status_code_filter": {"comparison": {"op": op, "value": runtime}}}
+
+
+def _header(name: str, **match: Any) -> dict[str, Any]:
+    return {"header_filter": {"header": {"name": name, **match}}}
+
+
+def _all(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"and_filter": {"filters": filters}}

@@ -1,0 +1,52 @@
+"""One grpc.aio server on a unix socket (or an address, for a service apart): health, reflection, limits, graceful stop."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.runtime.interceptors import ErrorInterceptor
+
+MESSAGE_BYTES_MAX: Final = 64 << 20  # the edge stops at 32 MiB; base64 and JSON may grow on the way back
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_metadata_size", 96 << 10),  # the edge lets 64 KiB of headers pass and adds its own
+    ("grpc.absolute_max_metadata_size", 128 << 10),
+    ("grpc.so_reuseport", 0),
+)
+
+Register = Callable[[grpc.aio.Server], None]
+
+
+class Server:
+    """Serves what `registrations` add, plus health and reflection. `names`: full names of the services."""
+
+    def __init__(self, registrations: Sequence[Register], names: Sequence[str]) -> None:
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        self._names = names
+        for register in registrations:
+            register(self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (*names, health.SERVICE_NAME, reflection.SERVICE_NAME),
+            self._server,
+        )
+
+    async def start(self, address: str) -> None:
+        """Listens on `unix:PATH` or `HOST:PORT` and reports SERVING. Raises `RuntimeError` when it cannot."""
+        self._server.add_insecure_port(address)
+        await self._server.start()
+        for name in ("", *self._names):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def stop(self, grace: float) -> None:
+        """Reports NOT_SERVING, takes no new call, and gives the accepted ones `grace` seconds to finish."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(grace)
+        await asyncio.sleep(0)  # lets the handlers' own `finally` blocks run before the loop goes on

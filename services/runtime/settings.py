@@ -1,0 +1,165 @@
+"""Every setting, read once from the environment into one frozen tree. Rooms get values, never the environment.
+
+`docs/settings.md` is `table()`; a test proves it fresh.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+
+class SettingsError(ValueError):
+    """A setting cannot be used as it is. The message names the variable and what it may be."""
+
+
+class Secret:
+    """A value that does not print. `reveal` it where it is used, and nowhere else."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Variable(NamedTuple):
+    """Where a setting is read from, and what it means."""
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How this gateway runs. Seconds are seconds, paths are relative to the working directory."""
+
+    port: Annotated[int, Variable("PORT", "Port of the edge: REST, SSE, gRPC and gRPC-Web.")] = 8080
+    host: Annotated[str, Variable("CONCENTRATE_HOST", "Address of the edge; `0.0.0.0` to be reached from outside.")] = (
+        "127.0.0.1"
+    )
+    workers: Annotated[int, Variable("WORKERS", "Python processes behind the edge. One uses about one core.")] = 1
+    data_dir: Annotated[Path, Variable("CONCENTRATE_DATA_DIR", "Folder of the state: API keys and their secret.")] = (
+        Path("data")
+    )
+    config: Annotated[
+        Path | None, Variable("CONCENTRATE_CONFIG", "YAML file with more providers, models and aliases.")
+    ] = None
+    unlisted_models: Annotated[
+        Literal["deny", "allow"],
+        Variable("CONCENTRATE_UNLISTED_MODELS", "Whether `provider/<any upstream id>` passes though no row lists it."),
+    ] = "deny"
+    bootstrap_key: Annotated[
+        Secret | None,
+        Variable("CONCENTRATE_BOOTSTRAP_KEY", "A known first API key (`sk-cn-v1-…`), for scripts and tests."),
+    ] = None
+    tls_cert_file: Annotated[
+        Path | None, Variable("TLS_CERT_FILE", "PEM certificate chain. With it the port speaks TLS.")
+    ] = None
+    tls_key_file: Annotated[Path | None, Variable("TLS_KEY_FILE", "PEM private key of `TLS_CERT_FILE`.")] = None
+    routing_address: Annotated[
+        str | None, Variable("ROUTING_ADDRESS", "gRPC address of a routing service elsewhere.")
+    ] = None
+    adapters_address: Annotated[
+        str | None, Variable("ADAPTERS_ADDRESS", "gRPC address of an adapters service elsewhere.")
+    ] = None
+    billing_address: Annotated[
+        str | None, Variable("BILLING_ADDRESS", "gRPC address of a billing service elsewhere.")
+    ] = None
+    drain_seconds: Annotated[
+        float, Variable("DRAIN_SECONDS", "Grace for accepted requests after SIGTERM or Ctrl-C.")
+    ] = 25.0
+    ping_seconds: Annotated[
+        float, Variable("PING_SECONDS", "Silence after which a stream gets a comment line. At most 15.")
+    ] = 5.0
+    upstream_connect_seconds: Annotated[
+        float, Variable("UPSTREAM_CONNECT_SECONDS", "Longest wait for a connection to a provider.")
+    ] = 10.0
+    upstream_first_byte_seconds: Annotated[
+        float, Variable("UPSTREAM_FIRST_BYTE_SECONDS", "Longest wait for a provider's first byte.")
+    ] = 600.0
+    upstream_idle_seconds: Annotated[
+        float, Variable("UPSTREAM_IDLE_SECONDS", "Longest silence within a provider's stream.")
+    ] = 120.0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Variable("LOG_LEVEL", "Least severe line logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "console"],
+        Variable("LOG_FORMAT", "Form of log lines; `auto` is `console` on a terminal, else `json`."),
+    ] = "auto"
+    access_log: Annotated[
+        str, Variable("CONCENTRATE_ACCESS_LOG", "Where the access log (JSON) goes: `stderr`, `off` or a file.")
+    ] = "stderr"
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """All variables, for the catalogue alone: provider rows name the credentials and base URLs they need."""
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Reads the settings. A variable set to nothing counts as unset. Raises `SettingsError`."""
+    values: dict[str, Any] = {}
+    for name, kind, variable in _documented():
+        text = environment.get(variable.name, "").strip()
+        if text:
+            values[name] = _convert(variable.name, text, kind)
+    settings = Settings(**values, environment=MappingProxyType(dict(environment)))
+    _check(settings)
+    return settings
+
+
+def table() -> str:
+    """The settings as Markdown: the content of `docs/settings.md`."""
+    rows = [
+        f"| `{variable.name}` | {_default(getattr(Settings, name))} | {variable.meaning} |"
+        for name, _, variable in _documented()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows]) + "\n"
+
+
+def _documented() -> list[tuple[str, Any, Variable]]:
+    """Name, type and variable of each field that is read, in order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return [
+        (name, hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items() if get_origin(hint) is Annotated
+    ]
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
+
+
+def _convert(variable: str, text: str, kind: Any) -> Any:
+    choices = [each for each in get_args(kind) if isinstance(each, str)]
+    if choices:
+        if text.lower() not in choices:
+            raise SettingsError(f"{variable}={text!r} is none of {', '.join(choices)}.")
+        return text.lower()
+    (kind,) = [each for each in get_args(kind) if each is not type(None)] or [kind]
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable}={text!r} is not a number.") from error
+
+
+def _check(settings: Settings) -> None:
+    if not 0 < settings.port < 65536:
+        raise SettingsError(f"PORT={settings.port} is not a port (1 to 65535).")
+    if not 0 < settings.workers <= 256:
+        raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
+    if not 0 < settings.ping_seconds <= 15:
+        raise SettingsError(f"PING_SECONDS={settings.ping_seconds} is not between 0 and 15.")
+    for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle"):
+        if not 0 <= getattr(settings, f"{name}_seconds") < float("inf"):
+            raise SettingsError(f"{name.upper()}_SECONDS must be a number of seconds, zero or more.")
+    if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
+        raise SettingsError("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.")
+    for variable, file in (("TLS_CERT_FILE", settings.tls_cert_file), ("TLS_KEY_FILE", settings.tls_key_file)):
+        if file is not None and not file.is_file():
+            raise SettingsError(f"{variable}: there is no file {str(file)!r}.")

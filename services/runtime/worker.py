@@ -1,0 +1,54 @@
+"""One worker process: `python -m services.runtime.worker --address unix:PATH`. Settings come from the environment."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from typing import Final
+
+import structlog
+import uvloop
+
+from services.runtime import bootstrap, logs, settings
+from services.runtime.server import Server
+
+EXIT_CONFIGURATION: Final = 78  # EX_CONFIG: starting it again would not help
+
+_log = structlog.get_logger("worker")
+
+
+def main() -> None:
+    """Serves until SIGTERM; a second one ends the grace. Exit code 78: the configuration cannot be used."""
+    parser = argparse.ArgumentParser(prog="worker", description=__doc__)
+    parser.add_argument("--address", required=True, help="unix:PATH, or HOST:PORT for a service apart")
+    address = parser.parse_args().address
+    try:
+        configuration = settings.read(os.environ)
+        logs.configure(configuration.log_level, configuration.log_format, os.environ.items())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(configuration, address))
+    except settings.SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(EXIT_CONFIGURATION)
+
+
+async def _serve(configuration: settings.Settings, address: str) -> None:
+    signals = asyncio.Semaphore(0)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, signals.release)
+    async with bootstrap.build(configuration) as services:
+        server = Server([each.register for each in services], [each.name for each in services])
+        await server.start(address)
+        _log.debug("serving", address=address)
+        await signals.acquire()
+        stopping = asyncio.create_task(server.stop(configuration.drain_seconds))
+        again = asyncio.create_task(signals.acquire())
+        await asyncio.wait({stopping, again}, return_when=asyncio.FIRST_COMPLETED)
+        again.cancel()
+        await server.stop(0)
+        await stopping
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""A real gateway for tests: `concentrate serve` as a process of its own, with Envoy, on a free port."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+KEY = "sk-cn-v1-test0000000000000000000000000000000000"
+START_SECONDS_MAX = 60
+
+
+@dataclass
+class Gateway:
+    """A running gateway. `log`: the file its stderr goes to (log lines of all processes, access log included)."""
+
+    process: subprocess.Popen[str]
+    url: str
+    port: int
+    key: str
+    log: Path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"}
+
+    def pids(self, containing: str = "") -> list[int]:
+        """Process ids of the children whose command line contains the text: `worker`, `envoy`."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [pid for pid in map(int, children) if containing in command_line(pid)]
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
+        """Sends the signal and waits for the end."""
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+@contextlib.contextmanager
+def serving(folder: Path, environment: Mapping[str, str] | None = None, **variables: str) -> Iterator[Gateway]:
+    """A gateway with its state in `folder`. It sees no variable of ours but PATH, and those given."""
+    port = int(variables.get("PORT") or free_port())
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        "PORT": str(port),
+        "CONCENTRATE_DATA_DIR": str(folder / "data"),
+        "CONCENTRATE_BOOTSTRAP_KEY": KEY,
+        **(environment or {}),
+        **variables,
+    }
+    log = folder / "gateway.log"
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.runtime.cli", "serve"],
+            cwd=ROOT,
+            env=env,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+    try:
+        gateway = Gateway(process, _ready_url(process, log), port, env["CONCENTRATE_BOOTSTRAP_KEY"], log)
+        yield gateway
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+            process.send_signal(signal.SIGINT)  # at once
+        process.wait(10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _ready_url(process: subprocess.Popen[str], log: Path) -> str:
+    assert process.stdout is not None
+    deadline = time.monotonic() + START_SECONDS_MAX
+    for line in process.stdout:
+        if line.startswith("ready "):
+            return line.split()[1]
+        assert time.monotonic() < deadline, log.read_text()
+    raise AssertionError(f"the gateway did not start:\n{log.read_text()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command_line(pid: int) -> str:
+    """Of a running process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
