@@ -239,6 +239,7 @@ def sealed(kind: str, blob: str = "SIG", *summary: str) -> Reasoning:
         ([sealed("text"), said("Hi")], [{"text": "Hi", "thoughtSignature": "SIG"}]),
         ([said("Hi"), sealed("text_end")], [{"text": "Hi", "thoughtSignature": "SIG"}]),
         ([said("Hi"), sealed("empty")], [{"text": "Hi"}, {"text": "", "thoughtSignature": "SIG"}]),
+        ([Reasoning(summary=["Hm."]), said("Hi"), sealed("text_end")], [{"text": "Hi", "thoughtSignature": "SIG"}]),
         (
             [sealed("thought", "SIG", "Hm."), said("Hi")],
             [{"text": "Hm.", "thought": True, "thoughtSignature": "SIG"}, {"text": "Hi"}],

@@ -152,8 +152,7 @@ class Conversation:
         last = self._turns[-1] if self._turns else None
         if last is not None and last.role == role and not last.answers:
             return last
-        if role == "user":
-            self._signatures.leave_turn()
+        self._signatures.leave_turn()
         turn = Turn(role)
         self._turns.append(turn)
         return turn

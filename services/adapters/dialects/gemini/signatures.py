@@ -29,6 +29,7 @@ class Signatures:
     def __init__(self, losses: list[Loss]) -> None:
         self._losses = losses
         self._waiting: tuple[str, str, str] | None = None  # kind, signature, path of the item that held it
+        self._unsigned: list[str] = []  # paths of readable reasoning in this turn; a signature after the text covers it
 
     def read(self, item: Reasoning, path: str, parts: list[Json]) -> None:
         """Takes a reasoning item. `parts`: the model's turn so far."""
@@ -36,20 +37,19 @@ class Signatures:
         match seal.kind if seal is not None else "":
             case "function_call" | "text" as kind:
                 assert seal is not None
-                self.leave_turn()
+                self._drop_waiting()
                 self._waiting = (kind, seal.blob, path)
-            case "text_end" if (
-                seal is not None and parts and "text" in parts[-1] and "thoughtSignature" not in parts[-1]
-            ):
-                parts[-1]["thoughtSignature"] = seal.blob
-            case "text_end" | "empty":
+            case "text_end" | "empty" as kind:
                 assert seal is not None
-                parts.append({"text": "", "thoughtSignature": seal.blob})
+                self._unsigned.clear()
+                if kind == "empty" or not parts or "text" not in parts[-1] or "thoughtSignature" in parts[-1]:
+                    parts.append({"text": ""})
+                parts[-1]["thoughtSignature"] = seal.blob
             case "thought":
                 assert seal is not None
                 parts.append({"text": "".join(item.summary), "thought": True, "thoughtSignature": seal.blob})
             case _ if seal is not None or item.summary or item.content:
-                self._losses.append(Loss(path, "dropped", "Gemini takes back only reasoning that it signed itself."))
+                self._unsigned.append(path)
 
     def sign(self, part: Json, kind: Kind) -> None:
         """Puts the waiting signature on the part, if it is of that kind."""
@@ -58,11 +58,16 @@ class Signatures:
             self._waiting = None
 
     def leave_turn(self) -> None:
-        """The model's turn is over: a signature whose part did not come back signs nothing."""
+        """The model's turn is over: what could not be sent back with it is lost."""
+        self._drop_waiting()
+        detail = "Gemini takes back only reasoning that it signed itself."
+        self._losses += [Loss(path, "dropped", detail) for path in self._unsigned]
+        self._unsigned.clear()
+
+    def _drop_waiting(self) -> None:
         if self._waiting is not None:
-            self._losses.append(
-                Loss(self._waiting[2], "dropped", "The output this reasoning belongs to was not sent back.")
-            )
+            path = self._waiting[2]
+            self._losses.append(Loss(path, "dropped", "The output this reasoning belongs to was not sent back."))
             self._waiting = None
 
 
