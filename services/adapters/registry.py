@@ -7,6 +7,7 @@ from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
 from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
 from services.adapters.dialects.gemini import Gemini
+from services.adapters.dialects.openai_chat import OpenAIChat
 from services.adapters.dialects.openai_responses import OpenAIResponses
 
 DIALECTS: Final[dict[str, Dialect]] = {
@@ -14,6 +15,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
     "anthropic_vertex": AnthropicVertex(),
     "anthropic_bedrock": AnthropicBedrock(),
     "gemini": Gemini(),
+    "openai_chat": OpenAIChat(),
     "openai_responses": OpenAIResponses(),
 }
 
