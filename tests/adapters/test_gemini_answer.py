@@ -180,7 +180,12 @@ def test_arguments_keep_their_order_and_numbers_and_lose_only_blanks():
 
 @pytest.mark.parametrize(
     ("args", "text"),
-    [({"input": "*** Begin"}, "*** Begin"), ({"patch": "x"}, '{"patch":"x"}'), ({"input": 1}, '{"input":1}')],
+    [
+        ({"input": "*** Begin"}, "*** Begin"),
+        ({"patch": "x"}, '{"patch":"x"}'),
+        ({"input": 1}, '{"input":1}'),
+        ([1], "[1]"),
+    ],
 )
 def test_a_call_of_a_custom_tool_is_its_one_text(args: Json, text: str):
     events = whole(

@@ -375,6 +375,11 @@ def test_strict_and_keywords_gemini_reads_over_are_reported():
     assert "pattern, const, not" in losses[0].detail
 
 
+def test_a_schema_deeper_than_anyone_reads_is_carried():
+    deep = b'{"items":' * 900 + b"{}" + b"}" * 900
+    assert deep in Gemini().request(ask(tools=[FunctionTool("f", None, msgspec.Raw(deep))]), target()).body
+
+
 SEARCH = WebSearchTool()
 
 

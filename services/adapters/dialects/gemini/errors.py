@@ -65,7 +65,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     try:
         found = _body.decode(body)
         error = (found[0] if isinstance(found, list) else found).error
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError):
         text = body[:_MESSAGE_MAX].decode("utf-8", "replace").strip() if b"<html" not in body[:1000].lower() else ""
         error = _Status(message=text)
     return _upstream_error(error, status, _seconds(headers.get("retry-after")))
@@ -75,7 +75,7 @@ def read_stream_error(raw: bytes) -> UpstreamError:
     """An error in place of a chunk."""
     try:
         error = _status.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         error = _Status()
     return _upstream_error(error, error.code, None)
 

