@@ -78,7 +78,7 @@ class Adapter:
 
 
 def _url(target: Target, request: HttpRequest) -> str:
-    url = target.provider.base_url + request.path
+    url = target.base_url + request.path
     return f"{url}?{urlencode(request.query)}" if request.query else url
 
 

@@ -69,7 +69,7 @@ def _tool(raw: msgspec.Raw, path: str) -> Tool:
     kind = type_of(raw, path)
     if kind == "function":
         function = decode(raw, _nested, path).function or decode(raw, _function, path)
-        parameters = _object(function.parameters, f"{path}.parameters")
+        parameters = _schema(function.parameters, f"{path}.parameters")
         return FunctionTool(
             function.name, function.description, parameters, function.strict, cache(function.cache_control)
         )
@@ -94,6 +94,11 @@ def _read_web_search(search: _WebSearch) -> Tool:
         Location(place.country, place.region, place.city, place.timezone) if place is not None else None,
         cache(search.cache_control),
     )
+
+
+def _schema(raw: msgspec.Raw, path: str) -> msgspec.Raw | None:
+    """A JSON schema: an object or, as the specification allows, a boolean."""
+    return raw if bytes(raw).strip() in (b"true", b"false") else _object(raw, path)
 
 
 def _object(raw: msgspec.Raw, path: str) -> msgspec.Raw | None:

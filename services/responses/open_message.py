@@ -90,6 +90,8 @@ class OpenMessage(OpenItem):
 
     def cite(self, citation: Citation, out: list[StreamEvent]) -> None:
         """A source: of a stated range at once, of the current block when that ends."""
+        if self._kind != "text":
+            self._open("text", OutputText(""), out)
         if citation.start is None or citation.end is None:
             self._uncovered.append(citation)
         else:
@@ -163,10 +165,8 @@ class OpenMessage(OpenItem):
         self._uncovered.clear()
 
     def _annotate(self, citation: Citation, start: int, end: int, out: list[StreamEvent]) -> None:
-        if self._kind != "text":
-            self._open("text", OutputText(""), out)
         part = self._parts[-1]
-        assert isinstance(part, OutputText)
+        assert isinstance(part, OutputText), "only text is cited"
         annotation = _annotation(citation, start, end)
         part.annotations.append(annotation)
         out.append(
