@@ -173,6 +173,15 @@ def test_a_tool_result_with_an_image_and_a_file():
     assert [block["type"] for block in body["messages"][2]["content"][0]["content"]] == ["text", "image", "document"]
 
 
+def test_a_failed_result_with_an_image_says_so_in_words():
+    """Anthropic takes only text beside is_error, and the image is not given up."""
+    body, losses = sent(call("Q", ToolCall("c", "f", "{}"), ToolResult("c", [Image(PNG)], is_error=True), tools=[F]))
+    result = body["messages"][2]["content"][0]
+    assert [block["type"] for block in result["content"]] == ["text", "image"]
+    assert "is_error" not in result
+    assert lost(losses) == [("input[2].is_error", "emulated")]
+
+
 def test_reasoning_goes_back_byte_for_byte_and_in_its_place():
     """Thinking with its signature and redacted thinking stand before what they led to."""
     body, losses = sent(

@@ -4,8 +4,6 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelWithResponseStream.html
 """
 
-import binascii
-from base64 import b64decode
 from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import quote
@@ -29,7 +27,7 @@ from services.wire.frame import Frame, Framing
 class _Chunk(msgspec.Struct):
     """One piece of a response stream: an Anthropic event in base64, or an exception's message."""
 
-    bytes: str = ""
+    event: bytes = msgspec.field(default=b"", name="bytes")
     message: str = ""
 
 
@@ -41,13 +39,12 @@ class InvokeDecoder(MessagesDecoder):
 
     def feed(self, frame: Frame) -> Sequence[Event]:
         try:
-            chunk = _chunk.decode(frame.data) if frame.data else _Chunk()
-            event = b64decode(chunk.bytes)
-        except (msgspec.DecodeError, binascii.Error) as error:
+            chunk = _chunk.decode(frame.data or b"{}")
+        except msgspec.DecodeError as error:
             raise broken("a stream chunk", error) from None
         if frame.headers.get(":message-type", "event") != "event":
             raise stream_error(frame.event, chunk.message)
-        return self.read(event) if event else ()
+        return self.read(chunk.event) if chunk.event else ()
 
 
 class AnthropicBedrock(AnthropicMessages):

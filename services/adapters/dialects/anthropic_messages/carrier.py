@@ -1,4 +1,7 @@
-"""Who carries the format: Anthropic itself, Google's Vertex AI or Amazon Bedrock, and what each leaves out."""
+"""Who carries the format: Anthropic itself, Google's Vertex AI or Amazon Bedrock, and what each leaves out.
+
+What a feature's page of https://platform.claude.com/docs says under "supported platforms" stands here.
+"""
 
 from typing import Final, Literal
 
@@ -26,7 +29,9 @@ class Carrier(msgspec.Struct, frozen=True):
 
 ANTHROPIC: Final = Carrier("Anthropic")
 # https://docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/use-claude
-VERTEX: Final = Carrier("Google Vertex AI", version="vertex-2023-10-16", stored_files=False, account_fields=False)
+VERTEX: Final = Carrier(
+    "Google Vertex AI", version="vertex-2023-10-16", url_sources=False, stored_files=False, account_fields=False
+)
 # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html
 BEDROCK: Final = Carrier(
     "Amazon Bedrock",

@@ -43,7 +43,7 @@ class Content:
 
     def _image(self, image: Image, path: str) -> Block:
         if image.detail in ("low", "high", "original"):
-            self._losses.dropped(f"{path}.detail", "Anthropic has no levels of image detail")
+            self._losses.dropped(f"{path}.detail", "Anthropic has no levels of image detail.")
         if image.file_id is not None or image.url is None:
             return {"type": "image", "source": self._stored(image.file_id, path)}
         if not image.url.startswith("data:"):

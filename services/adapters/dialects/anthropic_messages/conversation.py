@@ -18,6 +18,7 @@ from services.errors import InvalidRequest
 from services.vocabulary.call import Cache, Hosted, Item, Message, Reasoning, Text, ToolCall, ToolResult
 
 _BEGINNING: Final = "(The conversation begins with the assistant.)"
+_FAILED: Final = "The tool failed:"
 
 _arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -81,7 +82,7 @@ class Conversation:
         if not self._turns:
             self._ask_with_system()
         if self._turns[0].role == "assistant":
-            self._losses.emulated("input", "Anthropic wants the user to begin; a line that says so was put before")
+            self._losses.emulated("input", "Anthropic wants the user to begin; a line that says so was put before.")
             beginning = Turn("user")
             beginning.blocks.append({"type": "text", "text": _BEGINNING})
             self._turns.insert(0, beginning)
@@ -108,7 +109,7 @@ class Conversation:
                     block["cache_control"] = cache_control(part.cache)
                 self._waiting.append((where, block))
         if self._turns and not self._plan.traits.system_turns:
-            self._lift(path, "the model takes system messages only at the beginning")
+            self._lift(path, "The model takes system messages only at the beginning.")
 
     def _lift(self, path: str, why: str) -> None:
         """Moves the waiting system messages to the beginning."""
@@ -127,7 +128,7 @@ class Conversation:
             return
         path = self._waiting[0][0].partition(".")[0]
         if self._turns[-1].role != "user":
-            self._lift(path, "a system message may only follow a user's turn")
+            self._lift(path, "A system message may only follow a user's turn.")
             return
         turn = Turn("system")
         for where, block in self._waiting:
@@ -175,8 +176,13 @@ class Conversation:
             block["content"] = output[0]["text"]
         elif output:
             block["content"] = output
-        if result.is_error:
+        if result.is_error and all(part["type"] == "text" for part in output):
             block["is_error"] = True
+        elif result.is_error:
+            block["content"] = [{"type": "text", "text": _FAILED}, *output]
+            self._losses.emulated(
+                f"{path}.is_error", "Anthropic takes only text in a failed result; words say it failed."
+            )
         turn = self._turn("user")
         turn.results.append(block)
         self._mark(block, cache, path)
@@ -184,7 +190,7 @@ class Conversation:
     def _add_reasoning(self, reasoning: Reasoning, path: str) -> None:
         seal = reasoning.seal
         if seal is None:
-            self._losses.dropped(path, "reasoning without a signature of Anthropic's")
+            self._losses.dropped(path, "Reasoning without a signature of Anthropic's.")
         elif seal.kind == "redacted":
             self._say("assistant", {"type": "redacted_thinking", "data": seal.blob}, None, path)
         else:
@@ -198,10 +204,10 @@ class Conversation:
             self._release()
         if not self._turns or self._turns[-1].role != role:
             if role == "user" and self._waiting:
-                self._lift(self._waiting[0][0].partition(".")[0], "a system message may only follow a user's turn")
+                self._lift(self._waiting[0][0].partition(".")[0], "A system message may only follow a user's turn.")
             self._turns.append(Turn(role))
         elif self._waiting:
-            self._losses.moved(self._waiting[0][0].partition(".")[0], "it follows the user's turn it stood in")
+            self._losses.moved(self._waiting[0][0].partition(".")[0], "It follows the user's turn it stood in.")
         return self._turns[-1]
 
     def _say(self, role: Literal["user", "assistant"], block: Block, cache: Cache | None, path: str) -> None:
@@ -220,7 +226,7 @@ class Conversation:
         turn = self._turns[-1] if self._turns else None
         last = (turn.blocks or turn.results)[-1] if turn is not None and turn.role == role else None
         if last is None or "cache_control" in last or last["type"] in ("thinking", "redacted_thinking"):
-            self._losses.dropped(f"{path}.cache_control", "nothing is there to be cached")
+            self._losses.dropped(f"{path}.cache_control", "Nothing is there to be cached.")
         else:
             self._mark(last, cache, path)
 
@@ -228,13 +234,13 @@ class Conversation:
         """Thinking that led to nothing ends a turn, and Anthropic refuses that."""
         while turn.blocks and turn.blocks[-1]["type"] in ("thinking", "redacted_thinking"):
             turn.blocks.pop()
-            self._losses.dropped(turn.paths.pop(), "reasoning that nothing followed")
+            self._losses.dropped(turn.paths.pop(), "Reasoning that nothing followed.")
 
     def _ask_with_system(self) -> None:
         """Only instructions were given: the last of them is what the model is asked."""
         if not self.system:
             raise InvalidRequest("`input` says nothing: Anthropic's models need a message with content.", param="input")
-        self._losses.moved("input", "Anthropic needs a user's message; the last instruction was sent as one")
+        self._losses.moved("input", "Anthropic needs a user's message; the last instruction was sent as one.")
         turn = Turn("user")
         turn.blocks.append(self.system.pop())
         self._turns.append(turn)

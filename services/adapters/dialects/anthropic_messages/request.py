@@ -87,7 +87,7 @@ def write(call: Call, target: Target, carrier: Carrier) -> Written:
 def _format_in_words(call: Call, planned: Plan, losses: Losses) -> str | None:
     if planned.shape != "instruction" or call.format is None:
         return None
-    losses.emulated("text.format", "the format was asked for in words")
+    losses.emulated("text.format", "The format was asked for in words.")
     if call.format.schema is None:
         return "Answer with one JSON object and nothing else: no other text, no code fence."
     return (
@@ -103,9 +103,9 @@ def _output_config(call: Call, planned: Plan, effort: str | None, losses: Losses
     if planned.shape == "schema" and call.format is not None and call.format.schema is not None:
         schema, changes = fitted(call.format.schema)
         if changes:
-            losses.changed("text.format.schema", f"Anthropic cannot enforce {', '.join(changes)}")
+            losses.changed("text.format.schema", f"Anthropic cannot enforce {', '.join(changes)}.")
         if call.format.description:
-            losses.dropped("text.format.description", "Anthropic's formats have none")
+            losses.dropped("text.format.description", "Anthropic's formats have none.")
         config["format"] = {"type": "json_schema", "schema": schema}
     return config or None
 
@@ -134,7 +134,7 @@ def _limit_markers(marks: list[tuple[str, Block]], limit: int, losses: Losses) -
     """Keeps the last ones: a marker covers all that stands before it."""
     for path, block in marks[: max(0, len(marks) - limit)]:
         del block["cache_control"]
-        losses.dropped(f"{path}.cache_control", f"Anthropic takes {MARKERS_MAX} markers; the last ones were kept")
+        losses.dropped(f"{path}.cache_control", f"Anthropic takes {MARKERS_MAX} markers; the last ones were kept.")
 
 
 # ---- the rest --------------------------------------------------------------------------------------------------------
@@ -143,7 +143,7 @@ def _limit_markers(marks: list[tuple[str, Block]], limit: int, losses: Losses) -
 def _stop_sequences(call: Call, losses: Losses) -> list[str] | None:
     kept = [text for text in call.stop if text.strip()]
     if len(kept) < len(call.stop):
-        losses.dropped("stop", "Anthropic takes no stop sequences of white space only")
+        losses.dropped("stop", "Anthropic takes no stop sequences of white space only.")
     return kept or None
 
 
@@ -151,15 +151,15 @@ def _metadata(call: Call, carrier: Carrier, losses: Losses) -> Block | None:
     user, param = call.user, "user"
     if call.safety_identifier is not None:
         if user is not None and user != call.safety_identifier:
-            losses.dropped("user", "Anthropic takes one identifier; safety_identifier was sent")
+            losses.dropped("user", "Anthropic takes one identifier; safety_identifier was sent.")
         user, param = call.safety_identifier, "safety_identifier"
     if not user:
         return None
     if not carrier.account_fields:
-        losses.dropped(param, f"{carrier.name} takes no metadata")
+        losses.dropped(param, f"{carrier.name} takes no metadata.")
         return None
     if len(user.encode()) > _USER_MAX:
-        losses.dropped(param, f"Anthropic takes {_USER_MAX} bytes")
+        losses.dropped(param, f"Anthropic takes {_USER_MAX} bytes.")
         return None
     return {"user_id": user}
 
@@ -171,9 +171,9 @@ def _service_tier(call: Call, carrier: Carrier, losses: Losses) -> str | None:
     tier = _TIERS.get(asked) if carrier.account_fields else None
     if tier is None:
         if asked not in ("auto", "default"):
-            losses.dropped("service_tier", f"{carrier.name} has no such tier")
+            losses.dropped("service_tier", f"{carrier.name} has no such tier.")
     elif asked == "priority":
-        losses.changed("service_tier", "auto: priority capacity where the account has it")
+        losses.changed("service_tier", "Sent as auto: priority capacity where the account has it.")
     return tier
 
 
@@ -192,7 +192,7 @@ def _note_the_rest(call: Call, losses: Losses) -> None:
     )
     for param, asked in lacking:
         if asked:
-            losses.dropped(param, "Anthropic has nothing of the kind")
+            losses.dropped(param, "Anthropic has nothing of the kind.")
     for index, name in enumerate(call.include):
         if name not in _INCLUDED:
-            losses.dropped(f"include[{index}]", f"Anthropic gives no {name}")
+            losses.dropped(f"include[{index}]", f"Anthropic gives no {name}.")

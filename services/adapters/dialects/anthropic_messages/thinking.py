@@ -45,14 +45,14 @@ def decide(call: Call, accepts: Traits, max_output: int | None, forced: bool, lo
     limit = call.max_output_tokens or max_output or min(accepts.max_output, DEFAULT_MAX_TOKENS)
     asked = call.reasoning or ReasoningOptions()
     if asked.summary in ("concise", "detailed"):
-        losses.changed("reasoning.summary", "Anthropic has one kind of summary")
+        losses.changed("reasoning.summary", "Anthropic has one kind of summary.")
     if asks_to_think(call):
         if accepts.thinking == "none" or not accepts.efforts:
-            losses.dropped("reasoning.effort", "the model does not think")
+            losses.dropped("reasoning.effort", "The model does not think.")
             return Thinking(limit)
         if accepts.thinking == "budget":
             if forced:
-                losses.dropped("reasoning.effort", "the model cannot think when a tool call is forced")
+                losses.dropped("reasoning.effort", "The model cannot think when a tool call is forced.")
                 return Thinking(limit)
             return _within_budget(call, asked, accepts, limit, losses)
         return Thinking(limit, _adaptive(asked, accepts), _nearest(asked, accepts, losses))
@@ -61,7 +61,7 @@ def decide(call: Call, accepts: Traits, max_output: int | None, forced: bool, lo
     if asked.summary is not None:
         if accepts.thinking == "adaptive":
             return Thinking(limit, _adaptive(asked, accepts))
-        losses.dropped("reasoning.summary", "the model thinks only when an effort is given")
+        losses.dropped("reasoning.summary", "The model thinks only when an effort is given.")
     return Thinking(limit)
 
 
@@ -78,23 +78,23 @@ def _off(accepts: Traits, limit: int, losses: Losses) -> Thinking:
     if accepts.off is not None:
         return Thinking(limit, {"type": accepts.off})
     lowest = min(accepts.efforts, key=EFFORTS.index, default=None)
-    losses.changed("reasoning.effort", f"the model always thinks; it was asked for {lowest} effort")
+    losses.changed("reasoning.effort", f"The model always thinks; it was asked for {lowest} effort.")
     return Thinking(limit, None, lowest)
 
 
 def _within_budget(call: Call, asked: ReasoningOptions, accepts: Traits, limit: int, losses: Losses) -> Thinking:
     budget = asked.budget_tokens or BUDGETS[_nearest(asked, accepts, losses)]
     if budget < BUDGET_MIN:
-        losses.changed("reasoning.effort", f"the smallest budget is {BUDGET_MIN} tokens")
+        losses.changed("reasoning.effort", f"The smallest budget is {BUDGET_MIN} tokens.")
         budget = BUDGET_MIN
     room = max(limit - BUDGET_MIN, limit // 2)  # some of the limit is for the answer itself
     if budget > room:
         budget = max(BUDGET_MIN, room)
         if call.max_output_tokens is not None:
-            losses.changed("reasoning.effort", f"a budget of {budget} tokens, to fit into max_output_tokens")
+            losses.changed("reasoning.effort", f"Sent as a budget of {budget} tokens, to fit into max_output_tokens.")
     if limit <= budget:
         limit += budget
-        losses.changed("max_output_tokens", f"{limit}: the smallest thinking budget did not fit")
+        losses.changed("max_output_tokens", f"Sent as {limit}: the smallest thinking budget did not fit.")
     return Thinking(limit, {"type": "enabled", "budget_tokens": budget}, fixed=True)
 
 
@@ -105,7 +105,7 @@ def _nearest(asked: ReasoningOptions, accepts: Traits, losses: Losses) -> Effort
     order = (*EFFORTS[place:], *reversed(EFFORTS[:place]))
     found = next(effort for effort in order if effort in accepts.efforts)
     if found != wanted:
-        losses.changed("reasoning.effort", f"{found}, the nearest level the model has")
+        losses.changed("reasoning.effort", f"Sent as {found}, the nearest level the model has.")
     return found
 
 
@@ -120,14 +120,14 @@ def sampling(call: Call, accepts: Traits, thinking: Thinking, losses: Losses) ->
         if value is None:
             continue
         if not accepts.sampling:
-            why = "the model takes no sampling parameters"
+            why = "The model takes no sampling parameters."
         elif thinking.fixed and not (name == "top_p" and value >= _TOP_P_MIN):
-            why = "not together with a thinking budget"
+            why = "Not together with a thinking budget."
         elif name == "top_p" and "temperature" in fields and not accepts.samplers_together:
-            why = "the model takes either temperature or top_p"
+            why = "The model takes either temperature or top_p."
         else:
             if name == "temperature" and value > 1:
-                losses.changed(name, "1, the highest Anthropic takes")
+                losses.changed(name, "Sent as 1, the highest Anthropic takes.")
             fields[name] = min(value, 1) if name == "temperature" else value
             continue
         if value != default:

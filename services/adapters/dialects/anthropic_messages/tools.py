@@ -56,7 +56,7 @@ class Tools:
                 self.marks.append((path, block))
             written.append(block)
         if allowed is not None:
-            self._losses.emulated("tool_choice", "Anthropic was sent the allowed tools only")
+            self._losses.emulated("tool_choice", "Anthropic was sent the allowed tools only.")
         if self._plan.shape == "tool":
             written.append(self._format_tool())
         return written
@@ -73,7 +73,7 @@ class Tools:
         if asked is None:
             return self._alone({"type": "auto"}) if self._call.parallel_tool_calls is False else None
         if asked.mode == "required" and not self._plan.traits.forced_tools:
-            self._losses.emulated("tool_choice", "the model cannot be forced to call; it was asked to in words")
+            self._losses.emulated("tool_choice", "The model cannot be forced to call; it was asked to in words.")
             return self._alone({"type": "auto"})
         match asked:
             case ToolChoice(name=str() as name):
@@ -122,18 +122,18 @@ class Tools:
         if tool.strict and self._takes_strict(schema, path):
             schema, changes = fitted(schema)
             if changes:
-                self._losses.changed(f"{path}.parameters", f"strict tools cannot enforce {', '.join(changes)}")
+                self._losses.changed(f"{path}.parameters", f"Strict tools cannot enforce {', '.join(changes)}.")
             block["strict"] = True
         block["input_schema"] = schema
         return block
 
     def _takes_strict(self, schema: msgspec.Raw, path: str) -> bool:
         if not self._plan.traits.schemas:
-            why = "the model has no strict tools"
+            why = "The model has no strict tools."
         elif not fits(schema):
-            why = "strict tools need closed objects"
+            why = "Strict tools need closed objects."
         elif self._strict >= _STRICT_MAX:
-            why = f"at most {_STRICT_MAX} tools may be strict"
+            why = f"At most {_STRICT_MAX} tools may be strict."
         else:
             self._strict += 1
             return True
@@ -141,13 +141,13 @@ class Tools:
         return False
 
     def _custom(self, tool: CustomTool, path: str) -> Block:
-        self._losses.emulated(path, "sent as a function with one text, `input`")
+        self._losses.emulated(path, "Sent as a function with one text, `input`.")
         said = [tool.description or ""]
         if tool.format is not None:
             grammar = msgspec.json.decode(tool.format, type=_Format, strict=False)
             if grammar.definition:
                 said.append(f"`input` must match this {grammar.syntax} grammar:\n{grammar.definition}")
-                self._losses.emulated(f"{path}.format", "the grammar is told in words, not enforced")
+                self._losses.emulated(f"{path}.format", "The grammar is told in words, not enforced.")
         return {
             "name": self._plan.wire_name(tool.name),
             "description": "\n\n".join(text for text in said if text),
@@ -163,7 +163,7 @@ class Tools:
         if tool.allowed_domains:
             block["allowed_domains"] = tool.allowed_domains
             if tool.blocked_domains:
-                self._losses.dropped(f"{path}.filters.blocked_domains", "not together with allowed_domains")
+                self._losses.dropped(f"{path}.filters.blocked_domains", "Not together with allowed_domains.")
         elif tool.blocked_domains:
             block["blocked_domains"] = tool.blocked_domains
         if (place := tool.location) is not None:
@@ -172,13 +172,13 @@ class Tools:
             if told:
                 block["user_location"] = {"type": "approximate", **told}
         if tool.context_size is not None:
-            self._losses.dropped(f"{path}.search_context_size", "Anthropic decides how much it reads")
+            self._losses.dropped(f"{path}.search_context_size", "Anthropic decides how much it reads.")
         return block
 
     def _format_tool(self) -> Block:
         asked = self._call.format
         assert asked is not None, "only a format makes this tool"
-        self._losses.emulated("text.format", "the answer was asked for as the input of a forced tool")
+        self._losses.emulated("text.format", "The answer was asked for as the input of a forced tool.")
         return {
             "name": self._plan.shape_tool,
             "description": asked.description or "Gives the final answer. Its input is the answer.",
