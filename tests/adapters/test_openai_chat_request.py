@@ -310,6 +310,11 @@ def test_two_messages_of_the_assistant_stay_two():
     assert [message["content"] for message in sent] == ["a", "b", "Hello"]
 
 
+def test_an_assistant_that_said_nothing_is_left_out():
+    """An empty message means nothing, and some providers refuse it."""
+    assert messages(target(LOCAL), HELLO, Message("assistant", [Text("")]), Message("assistant", []))[1:] == []
+
+
 def test_a_result_without_a_call_is_refused():
     """By name, before any provider is asked."""
     assert refused(call(HELLO, ToolResult("nope", [])), target(LOCAL)) == "input[1].call_id"

@@ -98,6 +98,16 @@ STREAMS = {
         ],
         [TextDelta("Hi"), *END],
     ),
+    "Workers AI: fields of its own, counts that grow with every chunk": (
+        [
+            chunk({"role": "assistant", "content": ""}, id="id-1", model="@cf/acme/m", logprobs=None),
+            chunk({"reasoning_content": "Hm", "token_ids": None}, usage=COUNTS | {"completion_tokens": 1}),
+            chunk({"content": "Hi"}, usage=COUNTS | {"completion_tokens": 2}, p="abcdef"),
+            chunk({"content": ""}, "stop"),
+            {"choices": [], "usage": {**COUNTS, "prompt_tokens_details": {"cached_tokens": 0}}},
+        ],
+        [ReasoningDelta("Hm", "content"), TextDelta("Hi"), *END],
+    ),
     "usage only in Groq's place": ([chunk(finish="stop", x_groq={"id": "r", "usage": COUNTS})], END),
     "reasoning_content": (
         [chunk({"reasoning_content": "Hm"}), chunk({"content": "Hi"}), stop()],

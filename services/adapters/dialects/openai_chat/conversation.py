@@ -131,8 +131,9 @@ class _Writer:
     # ---- one kind of item each ---------------------------------------------------------------------------------------
 
     def _said(self, item: Message, path: str) -> None:
-        if item.content:
-            self._turn(fresh=True).content += write_parts(item.content, f"{path}.content", self._writing)
+        written = write_parts(item.content, f"{path}.content", self._writing)
+        if spoken := [part for part in written if part.get("text") != ""]:  # xAI and Mistral refuse what says nothing
+            self._turn(fresh=True).content += spoken
 
     def _called(self, item: ToolCall, path: str) -> None:
         turn = self._turn()
