@@ -45,7 +45,7 @@ def fill(provider: Provider, environment: Environment) -> Provider | None:
 def has_credentials(provider: Provider, environment: Environment) -> bool:
     """Whether there is something to sign calls with. No network is asked; a machine's role counts as a credential."""
     auth = provider.auth
-    if any(environment.get(name) for name in (*auth.token, *auth.secret)):
+    if any(environment.get(name) for name in auth.token):
         return True
     if is_loopback(provider.base_url) and any(environment.get(name) for name in auth.loopback_token):
         return True
@@ -57,7 +57,7 @@ def has_credentials(provider: Provider, environment: Environment) -> bool:
         case "google":
             return _google(environment)
         case _:
-            return False
+            return any(environment.get(name) for name in auth.secret)
 
 
 def missing(provider: Provider, environment: Environment) -> list[str]:
@@ -70,13 +70,7 @@ def missing(provider: Provider, environment: Environment) -> list[str]:
         name for name in dict.fromkeys((*provider.requires, *names)) if _value(name, provider, environment) is None
     ]
     if not has_credentials(provider, environment):
-        match provider.auth.scheme:
-            case "sigv4":
-                holes.append("AWS_BEARER_TOKEN_BEDROCK|AWS_ACCESS_KEY_ID")
-            case "google":
-                holes.append("GOOGLE_APPLICATION_CREDENTIALS")
-            case _:
-                holes.append("|".join(provider.auth.secret))
+        holes.append("|".join((*provider.auth.secret, *provider.auth.token)))
     return [hole.replace("|", " or ") for hole in holes]
 
 

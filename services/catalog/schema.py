@@ -15,7 +15,8 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a provider wants to be asked who we are.
 
     scheme: bearer (`Authorization: Bearer`), header (`header: <secret>`), sigv4, google, or none.
-    secret: environment variables that may hold the secret, first one set wins.
+    secret: environment variables that may hold the secret, first one set wins; for sigv4 and google, what to check when the
+    provider refuses the credential.
     header: the header's name, for the scheme of that name.
     token: variables that may hold a ready bearer token; one that is set is used instead of the scheme.
     loopback_token: the same, but only where the base URL is a loopback address and nothing else is set.
@@ -33,7 +34,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dialect: the wire format it speaks; `dialects` maps model-id prefixes to others where it speaks several (longest wins).
     base_url: may hold placeholders, filled from the environment (else from `defaults`): `{NAME}` or `{NAME|OTHER}`, first
-    one set. One without a value leaves the provider unconfigured, as does a variable of `requires`.
+    one set. One without a value leaves the provider unconfigured, as does a variable of `requires`. Values of those are
+    account and project ids and never shown to anyone.
     base_urls: the base_url instead, for a value of a variable (`GOOGLE_CLOUD_LOCATION=global`).
     base_url_env: the variable that replaces base_url, read as the provider's own SDK reads it.
     paths: what goes between base URL and the dialect's own path, by dialect; placeholders as in base_url.

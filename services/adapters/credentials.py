@@ -1,0 +1,69 @@
+"""All credentials there are: one authorizer per configured provider, made from its row and the environment."""
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from services.adapters.auth.fingerprint import fingerprint
+from services.adapters.auth.static import StaticHeaders
+from services.adapters.authorizer import Authorizer
+from services.adapters.dialect import Kind, UpstreamError
+from services.catalog.environment import is_loopback
+from services.catalog.schema import Provider
+
+_PRIVATE_LENGTH_MIN = 5  # shorter values are parts of ordinary words
+
+
+class EnvironmentCredentials:
+    """Implements `Credentials` for the providers of a configured catalogue. Made once; each authorizer is kept."""
+
+    def __init__(self, providers: Mapping[str, Provider], environment: Mapping[str, str]) -> None:
+        """`providers`: configured ones, by id. `environment`: where their rows' variables are looked up."""
+        self._providers = providers
+        self._environment = environment
+        self._authorizers: dict[str, Authorizer] = {}
+
+    def for_provider(self, provider_id: str) -> Authorizer:
+        """The credential of a provider. Raises `UpstreamError(CREDENTIAL)` for one that is not configured."""
+        authorizer = self._authorizers.get(provider_id)
+        if authorizer is None:
+            provider = self._providers.get(provider_id)
+            if provider is None:
+                raise UpstreamError(Kind.CREDENTIAL, f"There is no credential for {provider_id} here.")
+            authorizer = self._authorizers[provider_id] = authorizer_of(provider, self._environment)
+        return authorizer
+
+
+def authorizer_of(provider: Provider, environment: Mapping[str, str]) -> Authorizer:
+    """The authorizer of one provider. Raises `UpstreamError(CREDENTIAL)` when nothing it could use is set."""
+    auth = provider.auth
+    private = private_values(provider, environment)
+    if (token := _first(auth.token, environment)) is not None:
+        return _bearer(provider, token, private)
+    match auth.scheme:
+        case "none":
+            return StaticHeaders({}, fingerprint(provider.id), private)
+        case "bearer" if (secret := _first(auth.secret, environment)) is not None:
+            return _bearer(provider, secret, private)
+        case "header" if (secret := _first(auth.secret, environment)) is not None:
+            return StaticHeaders({auth.header: secret}, fingerprint(provider.id, secret), [secret, *private])
+    if is_loopback(provider.base_url) and (token := _first(auth.loopback_token, environment)) is not None:
+        return _bearer(provider, token, private)
+    raise UpstreamError(Kind.CREDENTIAL, f"There is no credential for {provider.name} here.")
+
+
+def private_values(provider: Provider, environment: Mapping[str, str]) -> Sequence[str]:
+    """What else is nobody's business, longest first: account and project ids, and an address that the operator set."""
+    given = {value.rstrip("/") for value in environment.values()}
+    values = {environment.get(name, "") for name in provider.requires}
+    values |= given & {provider.base_url, *provider.headers.values()}
+    if provider.base_url in given:
+        values.add(urlsplit(provider.base_url).netloc)
+    return sorted((value for value in values if len(value) >= _PRIVATE_LENGTH_MIN), key=len, reverse=True)
+
+
+def _bearer(provider: Provider, token: str, private: Sequence[str]) -> Authorizer:
+    return StaticHeaders({"authorization": f"Bearer {token}"}, fingerprint(provider.id, token), [token, *private])
+
+
+def _first(names: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    return next((value for name in names if (value := environment.get(name))), None)
