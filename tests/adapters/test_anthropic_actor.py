@@ -242,10 +242,10 @@ models = st.sampled_from(
 
 
 @settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(conversations, options, models, st.sampled_from(list(CARRIERS)))
-def test_any_conversation_is_accepted(conversation, fields, upstream, provider):
+@given(conversations, st.booleans(), options, models, st.sampled_from(list(CARRIERS)))
+def test_any_conversation_is_accepted(conversation, asks, fields, upstream, provider):
     """Whatever a client can say in one valid conversation, a strict provider takes it; markers never exceed four."""
-    last = Message("user", [Text("Go on.")])
+    last = Message("user" if asks else "assistant", [Text("And so on. ")])
     asked = call(*conversation, last, tools=[WEATHER, PATCH], **fields)
     request = incoming(asked, upstream, provider)
     Actor().parse(request)

@@ -16,6 +16,7 @@ from services.vocabulary.call import (
     Location,
     Message,
     Reasoning,
+    ReasoningOptions,
     Refusal,
     Seal,
     Text,
@@ -237,8 +238,17 @@ def test_nothing_to_say_is_refused():
 
 def test_the_last_assistant_text_ends_without_white_space():
     """Anthropic refuses it there."""
-    body, _ = sent(call("Q", said("The answer is \n")), target(OLD))
+    body, losses = sent(call("Q", said("The answer is \n")), target(OLD))
     assert texts(body["messages"][1]) == ["The answer is"]
+    assert losses == []
+
+
+@pytest.mark.parametrize(("model", "effort"), [(NEW, None), (BUDGET, "low")])
+def test_a_user_speaks_last_where_the_model_wants_it(model, effort):
+    """Newer models, and those that think, continue no text of the assistant's; they are told to go on."""
+    body, losses = sent(call("Q", said("The answer is "), reasoning=ReasoningOptions(effort)), target(model))
+    assert [texts(message) for message in body["messages"][1:]] == [["The answer is "], ["Go on."]]
+    assert lost(losses) == [("input", "emulated")]
 
 
 def test_ids_and_names_are_made_acceptable_on_both_sides():

@@ -146,8 +146,8 @@ BLOCKS = [
         [
             ({"type": "server_tool_use", "id": "s9", "name": "code_execution", "input": {}}, piece('{"code":"1"}')),
             ({"type": "bash_code_execution_tool_result", "tool_use_id": "s9", "content": {"stdout": "1"}},),
-            ({"type": "hologram", "shape": [1]}, {"type": "hologram_delta", "shape": [2]}),
-            (TEXT, said("Hi")),
+            ({"type": "hologram", "text": [1], "data": {}}, {"type": "hologram_delta", "shape": [2]}),
+            (TEXT, said("Hi"), {"type": "citations_delta", "citation": {"type": "dream", "url": 7}}),
         ],
         [TextBlock(), TextDelta("Hi")],
     ),
@@ -205,6 +205,11 @@ def joined(events):
         else:
             out.append(event)
     return out
+
+
+def test_what_follows_the_end_is_read_over():
+    """Some servers of the format add a line of their own."""
+    assert decoded(streamed([]) + b"data: [DONE]\n\n")[-1] == Finished("stop")
 
 
 REASONS = [

@@ -20,6 +20,7 @@ from services.adapters.dialects.anthropic_messages.wire import (
     SearchHit,
     SearchQuery,
     broken,
+    read_citation,
 )
 from services.vocabulary.event import (
     Citation,
@@ -64,7 +65,7 @@ class OpenText(OpenBlock):
 
     def __init__(self) -> None:
         self._began = False
-        self._citations: list[CitationData] = []
+        self._citations: list[msgspec.Raw] = []
 
     def begin(self, block: Block) -> Sequence[Event]:
         self._citations += block.citations or ()
@@ -73,12 +74,14 @@ class OpenText(OpenBlock):
     def delta(self, delta: Delta) -> Sequence[Event]:
         if delta.type == "text_delta":
             return self._text(delta.text) if delta.text else ()
-        if delta.citation is not None:
-            self._citations.append(delta.citation)
+        if delta.type == "citations_delta":
+            self._citations.append(delta.citation.copy())
         return ()
 
     def end(self) -> Sequence[Event]:
-        return [_citation(data) for data in self._citations] if self._began else ()
+        if not self._citations or not self._began:
+            return ()
+        return [_citation(data) for raw in self._citations if (data := read_citation(raw)) is not None]
 
     def _text(self, text: str) -> Sequence[Event]:
         if self._began:

@@ -18,6 +18,7 @@ from services.errors import InvalidRequest
 from services.vocabulary.call import Cache, Hosted, Item, Message, Reasoning, Text, ToolCall, ToolResult
 
 _BEGINNING: Final = "(The conversation begins with the assistant.)"
+_GO_ON: Final = "Go on."
 _FAILED: Final = "The tool failed:"
 
 _arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -76,8 +77,8 @@ class Conversation:
             case Hosted():
                 pass  # a receipt of another provider's tool, reported as lost before the dialect was asked
 
-    def messages(self) -> list[Block]:
-        """All messages, when every item was added."""
+    def messages(self, *, prefill: bool) -> list[Block]:
+        """All messages, when every item was added. `prefill`: the assistant may speak last, to be continued."""
         self._release()
         if not self._turns:
             self._ask_with_system()
@@ -90,9 +91,7 @@ class Conversation:
             if turn.role == "assistant":
                 self._drop_unfinished(turn)
         self._turns = [turn for turn in self._turns if turn.results or turn.blocks]
-        last = self._turns[-1]
-        if last.role == "assistant" and last.blocks and last.blocks[-1]["type"] == "text":
-            last.blocks[-1]["text"] = str(last.blocks[-1]["text"]).rstrip()  # white space there is refused
+        self._end(prefill)
         return [turn.written() for turn in self._turns]
 
     # ---- items -------------------------------------------------------------------------------------------------------
@@ -235,6 +234,19 @@ class Conversation:
         while turn.blocks and turn.blocks[-1]["type"] in ("thinking", "redacted_thinking"):
             turn.blocks.pop()
             self._losses.dropped(turn.paths.pop(), "Reasoning that nothing followed.")
+
+    def _end(self, prefill: bool) -> None:
+        """An assistant's text at the end goes on, without white space before, or is followed by a user who says so."""
+        last = self._turns[-1]
+        if last.role != "assistant" or last.blocks[-1]["type"] != "text":
+            return
+        if prefill:
+            last.blocks[-1]["text"] = str(last.blocks[-1]["text"]).rstrip()
+            return
+        self._losses.emulated("input", "The model wants the user to speak last; a line that says to go on was added.")
+        ending = Turn("user")
+        ending.blocks.append({"type": "text", "text": _GO_ON})
+        self._turns.append(ending)
 
     def _ask_with_system(self) -> None:
         """Only instructions were given: the last of them is what the model is asked."""

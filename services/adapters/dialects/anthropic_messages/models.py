@@ -36,7 +36,7 @@ class Traits(msgspec.Struct, frozen=True):
     shows_thinking: readable thinking comes unasked; otherwise `thinking.display` has to ask for it.
     sampling: temperature, top_p and top_k are accepted; samplers_together: temperature and top_p in one request.
     forced_tools: `tool_choice` any and tool. schemas: `output_config.format` and strict tools.
-    system_turns: messages with the role system after the first user turn.
+    system_turns: messages with the role system after the first user turn. prefill: an assistant may speak last.
     """
 
     max_output: int
@@ -50,6 +50,7 @@ class Traits(msgspec.Struct, frozen=True):
     forced_tools: bool
     schemas: bool
     system_turns: bool
+    prefill: bool
 
 
 def traits(upstream: str, facts: Facts) -> Traits:
@@ -109,6 +110,7 @@ def _claude(family: str, version: tuple[int, int]) -> Traits:
         ),
         schemas=version >= ((4, 1) if family == "opus" else (4, 5)),
         system_turns=version >= {"opus": (4, 8), "fable": (5, 0), "mythos": (5, 0)}.get(family, (5, 5)),
+        prefill=version < (4, 6),
     )
 
 
@@ -143,4 +145,5 @@ def _foreign() -> Traits:
         forced_tools=True,
         schemas=False,
         system_turns=False,
+        prefill=True,
     )

@@ -52,7 +52,7 @@ def write(call: Call, target: Target, carrier: Carrier) -> Written:
         conversation.instruct(call.instructions)
     for index, item in enumerate(call.items):
         conversation.add(item, f"input[{index}]")
-    messages = conversation.messages()
+    messages = conversation.messages(prefill=planned.traits.prefill and thinking.thinking is None)
     for demand in (tools.demand(), _format_in_words(call, planned, losses)):
         if demand is not None:
             conversation.instruct(demand)

@@ -13,7 +13,7 @@ from services.adapters.dialects.anthropic_messages.blocks import Blocks
 from services.adapters.dialects.anthropic_messages.ending import Ending
 from services.adapters.dialects.anthropic_messages.errors import stream_error
 from services.adapters.dialects.anthropic_messages.plan import Plan
-from services.adapters.dialects.anthropic_messages.wire import StreamEvent, broken
+from services.adapters.dialects.anthropic_messages.wire import StreamEvent, broken, read_block
 from services.vocabulary.event import Event
 from services.wire.frame import Frame
 
@@ -34,17 +34,19 @@ class MessagesDecoder:
 
     def read(self, data: bytes) -> Sequence[Event]:
         """Events of one stream event's JSON."""
+        if self._complete:
+            return ()  # some servers of the format add a [DONE]
         try:
-            event = _event.decode(data)
+            return self._read(_event.decode(data))
         except (msgspec.DecodeError, RecursionError) as error:
             raise broken("a stream event", error) from None
-        if self._complete:
-            return ()
+
+    def _read(self, event: StreamEvent) -> Sequence[Event]:
         match event.type:
             case "content_block_delta" if event.delta is not None:
                 return self._blocks.delta(event.index, event.delta)
-            case "content_block_start" if event.content_block is not None:
-                return self._blocks.begin(event.index, event.content_block)
+            case "content_block_start" if event.content_block:
+                return self._blocks.begin(event.index, read_block(event.content_block))
             case "content_block_stop":
                 return self._blocks.end(event.index)
             case "message_start" if event.message is not None:

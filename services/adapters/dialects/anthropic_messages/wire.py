@@ -1,8 +1,11 @@
 """What Anthropic sends, as far as it is read. One flat struct per thing, so that a stream event costs one decoding.
 
-https://platform.claude.com/docs/en/build-with-claude/streaming, …/api/messages. Unknown fields, block, delta and event types
-are read over: the format promises to add such.
+https://platform.claude.com/docs/en/build-with-claude/streaming, …/api/messages. Unknown fields, block, delta, citation and
+event types are read over: the format promises to add such. Blocks and citations are therefore kept raw until their type is
+known to be one of ours; a new one may have fields of the same name and another shape.
 """
+
+from typing import Final
 
 import msgspec
 
@@ -34,7 +37,7 @@ class Block(msgspec.Struct):
     input: msgspec.Raw = msgspec.Raw()
     tool_use_id: str = ""
     content: msgspec.Raw = msgspec.Raw()
-    citations: list[CitationData] | None = None
+    citations: list[msgspec.Raw] | None = None
 
 
 class StopDetails(msgspec.Struct):
@@ -52,7 +55,7 @@ class Delta(msgspec.Struct):
     partial_json: str = ""
     thinking: str = ""
     signature: str = ""
-    citation: CitationData | None = None
+    citation: msgspec.Raw = msgspec.Raw()
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None
@@ -93,7 +96,7 @@ class Message(msgspec.Struct):
     """An answer; empty where a stream begins it."""
 
     type: str = ""
-    content: list[Block] = []
+    content: list[msgspec.Raw] = []
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None
@@ -113,7 +116,7 @@ class StreamEvent(msgspec.Struct):
     type: str
     index: int = 0
     delta: Delta | None = None
-    content_block: Block | None = None
+    content_block: msgspec.Raw = msgspec.Raw()
     message: Message | None = None
     usage: UsageData | None = None
     error: ErrorData | None = None
@@ -141,6 +144,39 @@ class Whole(Message):
     """The body of an answer that is not streamed: a message, or an error in spite of its status."""
 
     error: ErrorData | None = None
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+BLOCKS: Final = frozenset(
+    {"text", "thinking", "redacted_thinking", "tool_use", "server_tool_use", "web_search_tool_result"}
+)
+CITATIONS: Final = frozenset(
+    {
+        "web_search_result_location",
+        "search_result_location",
+        "char_location",
+        "page_location",
+        "content_block_location",
+    }
+)
+
+_typed = msgspec.json.Decoder(_Typed)
+_block = msgspec.json.Decoder(Block)
+_citation = msgspec.json.Decoder(CitationData)
+
+
+def read_block(raw: msgspec.Raw) -> Block:
+    """A content block; of a type nobody knows yet, only the type."""
+    kind = _typed.decode(raw).type
+    return _block.decode(raw) if kind in BLOCKS else Block(kind)
+
+
+def read_citation(raw: msgspec.Raw) -> CitationData | None:
+    """A citation, if it is of a known type."""
+    return _citation.decode(raw) if _typed.decode(raw).type in CITATIONS else None
 
 
 def broken(what: str, error: Exception) -> UpstreamError:
