@@ -1,11 +1,11 @@
 """The JSON surface: bytes in, JSON or server-sent events out, through RPCs of `google.api.HttpBody`.
 
-Every error before the first byte is a real HTTP status (metadata `x-http-status`, which Envoy turns into the status);
-later ones are events of the stream. A stream that stays silent gets comment pings, also before the provider's first byte.
+What is raised before the first byte becomes a real HTTP status (runtime/interceptors.py and Envoy see to that); later
+failures are events of the stream. A stream that stays silent gets comment pings, also before the provider's first byte.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
@@ -44,18 +44,13 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
         self, request: HttpBody, context: Context
     ) -> None:
         """`POST /v1/responses`."""
-        try:
-            caller = await self._keys.verify(*credentials(context))
-            call = intake.read(request.data)
-            opening = asyncio.ensure_future(self._responses.open(call, caller))
-            if call.stream:
-                await self._stream(opening, context)
-                return
-            generation = await _or_cancel(opening)
-            body = await self._responses.whole(generation)
-        except Exception as error:  # noqa: BLE001  # every failure has an answer
-            await send_error(error, context)
+        caller = await self._keys.verify(*credentials(context))
+        call = intake.read(request.data)
+        opening = asyncio.ensure_future(self._responses.open(call, caller))
+        if call.stream:
+            await self._stream(opening, context)
             return
+        body = await self._responses.whole(await _or_cancel(opening))
         await context.write(HttpBody(content_type=JSON, data=body))
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
@@ -109,21 +104,6 @@ def credentials(context: Context) -> tuple[str | None, str | None]:
         elif name == "x-api-key":
             api_key = str(value)
     return authorization, api_key
-
-
-async def send_error(error: Exception, context: Context) -> None:
-    """Answers with the error's status and JSON body."""
-    found = public(error)
-    await context.send_initial_metadata(error_metadata(found))
-    await context.write(HttpBody(content_type=JSON, data=found.body()))
-
-
-def error_metadata(error: GatewayError) -> Sequence[tuple[str, str]]:
-    """Metadata that Envoy turns into the HTTP status and headers."""
-    metadata = [("x-http-status", str(error.http))]
-    if error.retry_after is not None:
-        metadata.append(("retry-after", str(error.retry_after)))
-    return metadata
 
 
 def public(error: Exception) -> GatewayError:

@@ -6,7 +6,10 @@ import sys
 
 import typer
 
+from services.keys.cli import app as keys
+
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(keys, name="keys")
 
 
 @app.callback()
