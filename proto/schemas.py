@@ -1,8 +1,6 @@
-"""JSON schemas: of messages in their JSON form, and of msgspec structs described by the messages that mirror them.
+"""JSON schemas of messages in their JSON form, and of msgspec structs described by the messages that mirror them.
 
-The JSON form of a message: an arm of a oneof named like `input_text` and `input_items` in a oneof `input` is the member `input`;
-a message that is one oneof is an object whose `type` is the arm (or the value itself, for an enum); `x_json` is the member `x`
-with any value; an enum value is its name without the prefix, in lower case.
+What the JSON form is, services/responses/typed_request.py says.
 """
 
 from collections.abc import Iterator, Sequence

@@ -17,13 +17,13 @@ from msgspec import NODEFAULT, UNSET, inspect
 from services.catalog.schema import Target
 from services.mirror import mirror
 from services.responses import objects, stream_events
+from services.responses.typed_service import ECHOED
 from services.vocabulary.call import Call, ToolChoice
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event
 from services.vocabulary.usage import Usage
 
-ECHOED = {objects.Response: {"text", "tool_choice", "tools"}}  # typed_service.py copies these from the request
 PAIRS: dict[str, tuple[Any, Any]] = {
     "Call": (Call, call_pb2.Call),
     "Event": (Event, event_pb2.Event),

@@ -1,6 +1,5 @@
 """Adapters for other processes: the thin side of `RemoteAdapters`."""
 
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -27,11 +26,9 @@ class AdaptersServicer(adapters_service_pb2_grpc.AdaptersServiceServicer):
     def __init__(self, adapters: Adapters) -> None:
         self._adapters = adapters
 
-    async def Generate(  # noqa: N802
-        self,
-        request: pb.GenerateRequest,
-        context: Context,  # noqa: ARG002
-    ) -> AsyncIterator[pb.GenerateResponse]:
+    async def Generate(  # type: ignore[override]  # noqa: N802  # grpc.aio also takes a handler that writes
+        self, request: pb.GenerateRequest, context: Context
+    ) -> None:
         """Events of one provider's answer, one message per batch. A caller that leaves closes the batches."""
         batches = self._adapters.generate(_CALL.to_struct(request.call), _TARGET.to_struct(request.target))
         async with aclosing(batches):  # type: ignore[type-var]  # adapters give async generators
@@ -39,4 +36,4 @@ class AdaptersServicer(adapters_service_pb2_grpc.AdaptersServiceServicer):
                 message = pb.GenerateResponse()
                 for event in batch:
                     _EVENT.fill(message.events.add(), event)
-                yield message
+                await context.write(message)
