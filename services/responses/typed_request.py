@@ -7,7 +7,7 @@ The JSON form of a message:
 * what is absent is left out, and so are empty lists and maps, unless the field is required
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
 
@@ -117,15 +117,20 @@ def _repeated(field: FieldDescriptor) -> Get:
     convert = _value(field)
 
     def read_list(value: Message) -> Any:
-        made = []
-        for index, one in enumerate(getattr(value, name)):
-            try:
-                made.append(convert(one))
-            except _NotJson as error:
-                raise error.inside(f"[{index}]") from None
+        made = _each(getattr(value, name), convert)
         return made if made or required else _LEFT_OUT
 
     return read_list
+
+
+def _each(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    made = []
+    for index, one in enumerate(values):
+        try:
+            made.append(convert(one))
+        except _NotJson as error:
+            raise error.inside(f"[{index}]") from None
+    return made
 
 
 def _text_or_list(oneof: OneofDescriptor) -> Get:
@@ -144,7 +149,7 @@ def _text_or_list(oneof: OneofDescriptor) -> Get:
         if arm not in lists:
             return held
         member, convert = lists[arm]
-        return [convert(one) for one in getattr(held, member)]
+        return _each(getattr(held, member), convert)
 
     return read_either
 

@@ -13,15 +13,10 @@ from urllib.parse import quote
 
 import grpc
 import structlog
-from google.protobuf.any_pb2 import Any as Packed
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
 
 from services.errors import GatewayError, InternalError
+from services.errors_grpc import DETAILS, rich_status
 
-DOMAIN: Final = "concentrate"
 MESSAGE_LENGTH_MAX: Final = 2000
 """Errors travel in headers. Common clients take 8 KiB of them; a message is there twice and may grow when encoded."""
 
@@ -96,25 +91,5 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
         if error.retry_after is not None:
             trailers.append(("retry-after", str(error.retry_after)))
     else:
-        trailers = [("grpc-status-details-bin", rich_status(error).SerializeToString())]
+        trailers = [(DETAILS, rich_status(error).SerializeToString())]
     await context.abort(error.grpc, error.message, tuple(trailers))
-
-
-def rich_status(error: GatewayError) -> Status:
-    """The error as gRPC's richer error model: `ErrorInfo(reason, domain, metadata)`, and `RetryInfo` where it applies."""
-    about = {"param": error.param, "model": error.model, "retry_after": error.retry_after}
-    details: list[Message] = [
-        ErrorInfo(
-            reason=error.reason,
-            domain=DOMAIN,
-            metadata={name: str(value) for name, value in about.items() if value is not None},
-        )
-    ]
-    if error.retry_after is not None:
-        details.append(RetryInfo(retry_delay=Duration(seconds=error.retry_after)))
-    status = Status(code=error.grpc.value[0], message=error.message)
-    for detail in details:
-        packed = Packed()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*concentrate/models/v1/models_service.proto\x12\x15\x63oncentrate.models.v1\x1a\x1cgoogle/api/annotations.proto\"\x13\n\x11ListModelsRequest\"P\n\x12ListModelsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12*\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x1c.concentrate.models.v1.Model\"\xdc\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x05\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x0f\n\x07\x61liases\x18\x06 \x03(\t\x12\x11\n\tproviders\x18\x07 \x03(\t\x12\x1d\n\x10max_input_tokens\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nmax_tokens\x18\t \x01(\x05H\x01\x88\x01\x01\x42\x13\n\x11_max_input_tokensB\r\n\x0b_max_tokens2\x86\x01\n\rModelsService\x12u\n\nListModels\x12(.concentrate.models.v1.ListModelsRequest\x1a).concentrate.models.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*concentrate/models/v1/models_service.proto\x12\x15\x63oncentrate.models.v1\x1a\x1cgoogle/api/annotations.proto\"\x13\n\x11ListModelsRequest\"\xa8\x01\n\x12ListModelsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12*\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x1c.concentrate.models.v1.Model\x12\x10\n\x08has_more\x18\x03 \x01(\x08\x12\x15\n\x08\x66irst_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07last_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_first_idB\n\n\x08_last_id\"\xfe\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x05\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x1d\n\x10max_input_tokens\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nmax_tokens\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x07\x61liases\x18\n \x03(\t\x12\x11\n\tproviders\x18\x0b \x03(\tB\x13\n\x11_max_input_tokensB\r\n\x0b_max_tokens2\x86\x01\n\rModelsService\x12u\n\nListModels\x12(.concentrate.models.v1.ListModelsRequest\x1a).concentrate.models.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,10 +36,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELSSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/models'
   _globals['_LISTMODELSREQUEST']._serialized_start=99
   _globals['_LISTMODELSREQUEST']._serialized_end=118
-  _globals['_LISTMODELSRESPONSE']._serialized_start=120
-  _globals['_LISTMODELSRESPONSE']._serialized_end=200
-  _globals['_MODEL']._serialized_start=203
-  _globals['_MODEL']._serialized_end=423
-  _globals['_MODELSSERVICE']._serialized_start=426
-  _globals['_MODELSSERVICE']._serialized_end=560
+  _globals['_LISTMODELSRESPONSE']._serialized_start=121
+  _globals['_LISTMODELSRESPONSE']._serialized_end=289
+  _globals['_MODEL']._serialized_start=292
+  _globals['_MODEL']._serialized_end=546
+  _globals['_MODELSSERVICE']._serialized_start=549
+  _globals['_MODELSSERVICE']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

@@ -37,14 +37,23 @@ Global___ListModelsRequest: _TypeAlias = ListModelsRequest  # noqa: Y015
 
 @_typing.final
 class ListModelsResponse(_message.Message):
-    """Is OpenAI's list."""
+    """Is OpenAI's list and Anthropic's in one. Mirrors `services/catalog/listing.py` field for field."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     OBJECT_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    FIRST_ID_FIELD_NUMBER: _builtins.int
+    LAST_ID_FIELD_NUMBER: _builtins.int
     object: _builtins.str
     """Is always `list`."""
+    has_more: _builtins.bool
+    """Is always false: there is one page."""
+    first_id: _builtins.str
+    """Is the id of the first model; absent when there is none."""
+    last_id: _builtins.str
+    """Is the id of the last model; absent when there is none."""
     @_builtins.property
     def data(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
         """Holds the models, grouped by author, newest first."""
@@ -54,12 +63,22 @@ class ListModelsResponse(_message.Message):
         *,
         object: _builtins.str = ...,
         data: _abc.Iterable[Global___Model] | None = ...,
+        has_more: _builtins.bool = ...,
+        first_id: _builtins.str | None = ...,
+        last_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_id", b"_first_id", "_last_id", b"_last_id", "first_id", b"first_id", "last_id", b"last_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "object", b"object"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_id", b"_first_id", "_last_id", b"_last_id", "data", b"data", "first_id", b"first_id", "has_more", b"has_more", "last_id", b"last_id", "object", b"object"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__first_id: _TypeAlias = _typing.Literal["first_id"]  # noqa: Y015
+    _WhichOneofArgType__first_id: _TypeAlias = _typing.Literal["_first_id", b"_first_id"]  # noqa: Y015
+    _WhichOneofReturnType__last_id: _TypeAlias = _typing.Literal["last_id"]  # noqa: Y015
+    _WhichOneofArgType__last_id: _TypeAlias = _typing.Literal["_last_id", b"_last_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_id) -> _WhichOneofReturnType__first_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_id) -> _WhichOneofReturnType__last_id | None: ...
 
 Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
@@ -73,11 +92,13 @@ class Model(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
     OWNED_BY_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
-    ALIASES_FIELD_NUMBER: _builtins.int
-    PROVIDERS_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
     MAX_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Is the slug: what requests name in `model`."""
     object: _builtins.str
@@ -86,8 +107,12 @@ class Model(_message.Message):
     """Is when the model was released, in seconds since 1970 (32 bits, because JSON prints 64 as text)."""
     owned_by: _builtins.str
     """Is the slug of who made the model."""
+    type: _builtins.str
+    """Is always `model`: Anthropic's word for `object`."""
     display_name: _builtins.str
     """Is the name for people."""
+    created_at: _builtins.str
+    """Is when the model was released, in the form of RFC 3339: Anthropic's word for `created`."""
     max_input_tokens: _builtins.int
     """Is the context window in tokens; absent when not known."""
     max_tokens: _builtins.int
@@ -98,7 +123,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Lists the providers that serve it here, first choice first; `provider/id` names one of them."""
+        """Lists the providers that serve it here, first choice first; `provider/id` asks for one of them."""
 
     def __init__(
         self,
@@ -107,15 +132,17 @@ class Model(_message.Message):
         object: _builtins.str = ...,
         created: _builtins.int = ...,
         owned_by: _builtins.str = ...,
+        type: _builtins.str = ...,
         display_name: _builtins.str = ...,
-        aliases: _abc.Iterable[_builtins.str] | None = ...,
-        providers: _abc.Iterable[_builtins.str] | None = ...,
+        created_at: _builtins.str = ...,
         max_input_tokens: _builtins.int | None = ...,
         max_tokens: _builtins.int | None = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
+        providers: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_input_tokens", b"_max_input_tokens", "_max_tokens", b"_max_tokens", "max_input_tokens", b"max_input_tokens", "max_tokens", b"max_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_input_tokens", b"_max_input_tokens", "_max_tokens", b"_max_tokens", "aliases", b"aliases", "created", b"created", "display_name", b"display_name", "id", b"id", "max_input_tokens", b"max_input_tokens", "max_tokens", b"max_tokens", "object", b"object", "owned_by", b"owned_by", "providers", b"providers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_input_tokens", b"_max_input_tokens", "_max_tokens", b"_max_tokens", "aliases", b"aliases", "created", b"created", "created_at", b"created_at", "display_name", b"display_name", "id", b"id", "max_input_tokens", b"max_input_tokens", "max_tokens", b"max_tokens", "object", b"object", "owned_by", b"owned_by", "providers", b"providers", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_input_tokens: _TypeAlias = _typing.Literal["max_input_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_input_tokens: _TypeAlias = _typing.Literal["_max_input_tokens", b"_max_input_tokens"]  # noqa: Y015

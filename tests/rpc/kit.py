@@ -1,0 +1,92 @@
+"""Servers for tests: our own, with its interceptor, on a unix socket; and doubles of the services behind the surface."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import grpc
+
+from services.catalog.schema import Facts, Provider, Target
+from services.errors import GatewayError
+from services.ports import Plan
+from services.runtime.server import Server
+from services.vocabulary.call import Call
+from services.vocabulary.caller import Caller
+from services.vocabulary.cost import Cost
+from services.vocabulary.event import Event, Finished, Opened, TextDelta, UsageReported
+from services.vocabulary.usage import Usage
+
+ANN = Caller("key_1", "ann")
+TARGET = Target(
+    Provider(
+        "acme", "Acme", "openai_chat", "https://acme.example/v1", quirks={"omit": ["store"], "depth": 2, "x": None}
+    ),
+    "openai_chat",
+    "m1",
+    "m1-2026",
+    Facts(efforts=[]),
+)
+USAGE = Usage(input=3, output=2)
+COST = Cost(5_000, {"input": 3_000, "output": 2_000}, "2026-11")
+ANSWER: Sequence[Sequence[Event]] = [
+    [Opened("acme", "0badcafe")],
+    [TextDelta("Hel"), TextDelta("lo")],
+    [UsageReported(USAGE), Finished("stop")],
+]
+
+
+@contextlib.asynccontextmanager
+async def served(folder: Path, *registrations: Callable[[grpc.aio.Server], None]) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server that has these services."""
+    server = Server(registrations, [])
+    address = f"unix:{folder / 'rpc.sock'}"
+    await server.start(address)
+    async with grpc.aio.insecure_channel(address) as channel:
+        yield channel
+    await server.stop(0)
+
+
+class FixedRouter:
+    """Plans `TARGET`, or fails."""
+
+    def __init__(self, error: GatewayError | None = None) -> None:
+        self.error = error
+        self.asked: list[tuple[Call, Caller]] = []
+
+    async def plan(self, call: Call, caller: Caller) -> Plan:
+        self.asked.append((call, caller))
+        if self.error is not None:
+            raise self.error
+        return Plan([TARGET])
+
+
+class FixedAdapters:
+    """Answers with the same batches, then fails if told to. `closed` says that the caller's leaving was noticed."""
+
+    def __init__(self, batches: Sequence[Sequence[Event]] = ANSWER, error: Exception | None = None) -> None:
+        self.batches = batches
+        self.error = error
+        self.asked: list[tuple[Call, Target]] = []
+        self.closed = False
+
+    async def generate(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
+        self.asked.append((call, target))
+        try:
+            for batch in self.batches:
+                yield batch
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.closed = True
+
+
+class FixedMeter:
+    """Says the same cost for everything."""
+
+    def __init__(self, cost: Cost | None = COST) -> None:
+        self.cost = cost
+        self.asked: list[tuple[str, Caller, Target, Usage]] = []
+
+    async def settle(self, response_id: str, caller: Caller, target: Target, usage: Usage) -> Cost | None:
+        self.asked.append((response_id, caller, target, usage))
+        return self.cost
