@@ -4,13 +4,13 @@ https://platform.claude.com/docs/en/api/errors. Vertex and Bedrock answer in sha
 the model is reached: `{"error": {"status", "message"}}` (or an array of it) and `{"message"}`.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.retry_after import retry_after
 
 _TYPES: Final = {
     "invalid_request_error": Kind.CALLER,
@@ -66,7 +66,7 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     kind = _STATUSES.get(status) or (Kind.UNAVAILABLE if status >= 500 else Kind.CALLER)
     if kind is Kind.CALLER and _NO_CREDIT in message:
         kind = Kind.CREDENTIAL
-    return UpstreamError(kind, message or f"HTTP {status}", status=status, retry_after=_retry_after(headers), code=code)
+    return UpstreamError(kind, message or f"HTTP {status}", status=status, retry_after=retry_after(headers), code=code)
 
 
 def stream_error(code: str, message: str) -> UpstreamError:
@@ -82,12 +82,3 @@ def _read(body: bytes) -> tuple[str, str | None]:
     if isinstance(outer.error, _Inner):
         return outer.error.message, outer.error.type or outer.error.status
     return outer.error or outer.message or outer.Message or "", None
-
-
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-    try:
-        seconds = math.ceil(float(value or ""))
-    except (ValueError, OverflowError):
-        return None  # absent, or a date, which Anthropic does not send
-    return max(0, seconds)

@@ -103,7 +103,7 @@ def _output_config(call: Call, planned: Plan, effort: str | None, losses: Losses
     if planned.shape == "schema" and call.format is not None and call.format.schema is not None:
         schema, changes = fitted(call.format.schema)
         if changes:
-            losses.changed("text.format.schema", f"Anthropic cannot enforce {', '.join(changes)}.")
+            losses.changed("text.format.schema", f"Rewritten for structured outputs: {', '.join(changes)}.")
         if call.format.description:
             losses.dropped("text.format.description", "Anthropic's formats have none.")
         config["format"] = {"type": "json_schema", "schema": schema}

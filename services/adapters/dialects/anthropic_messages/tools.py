@@ -122,7 +122,7 @@ class Tools:
         if tool.strict and self._takes_strict(schema, path):
             schema, changes = fitted(schema)
             if changes:
-                self._losses.changed(f"{path}.parameters", f"Strict tools cannot enforce {', '.join(changes)}.")
+                self._losses.changed(f"{path}.parameters", f"Rewritten for strict tools: {', '.join(changes)}.")
             block["strict"] = True
         block["input_schema"] = schema
         return block
