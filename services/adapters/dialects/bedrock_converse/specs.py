@@ -1,0 +1,105 @@
+"""Single entries of `toolConfig.tools`, and the cache point that may follow them and other blocks.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html, API_runtime_CachePointBlock.html
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+from services.adapters.dialects.bedrock_converse.families import Family
+from services.adapters.dialects.bedrock_converse.losses import Losses
+from services.errors import InvalidRequest
+from services.vocabulary.call import CustomTool, FunctionTool, WebSearchTool
+
+Block = dict[str, object]
+
+CUSTOM_INPUT: Final = "input"  # the one argument of a custom tool
+GROUNDING: Final = "nova_grounding"
+ANY_ARGUMENTS: Final = msgspec.Raw(b'{"type":"object"}')
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
+_CUSTOM_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_format = msgspec.json.Decoder(dict[str, object])
+
+
+def spec(name: str, description: str | None, schema: msgspec.Raw, *, strict: bool = False) -> Block:
+    """A `toolSpec`. An empty description is refused, so it is left out."""
+    fields: dict[str, object] = {"name": name}
+    if description:
+        fields["description"] = description
+    fields["inputSchema"] = {"json": schema}
+    if strict:
+        fields["strict"] = True
+    return {"toolSpec": fields}
+
+
+def function(tool: FunctionTool, path: str, model: Family, losses: Losses) -> Block:
+    """A function of the client's, its schema byte for byte."""
+    _check_name(tool.name, path)
+    schema = object_schema(tool.parameters, f"{path}.parameters") if tool.parameters is not None else _NO_ARGUMENTS
+    strict = bool(tool.strict) and model.json_schema
+    if tool.strict and not strict:
+        losses.add(f"{path}.strict", "dropped", "The model does not hold tool calls to their schema.")
+    return spec(tool.name, tool.description, schema, strict=strict)
+
+
+def custom(tool: CustomTool, path: str, losses: Losses) -> Block:
+    """A free-text tool as a function with one string. Its grammar is told in words: nothing holds the model to it."""
+    _check_name(tool.name, path)
+    losses.add(path, "emulated", "Offered as a function with one string, `input`.")
+    description = tool.description
+    grammar = _format.decode(tool.format) if tool.format is not None else {}
+    if grammar.get("type") == "grammar":
+        losses.add(f"{path}.format", "emulated", "The grammar is told to the model in words.")
+        nested = grammar.get("grammar")
+        rules = nested if isinstance(nested, dict) else grammar
+        told = f"`input` must match this {rules.get('syntax', '')} grammar:\n{rules.get('definition', '')}"
+        description = f"{description}\n\n{told}" if description else told
+    return spec(tool.name, description, _CUSTOM_SCHEMA)
+
+
+def grounding(tool: WebSearchTool, path: str, model: Family, losses: Losses) -> Block:
+    """Nova's web search, the only one Converse has. https://docs.aws.amazon.com/nova/latest/nova2-userguide/web-grounding.html."""
+    if not model.grounding:
+        raise InvalidRequest(f"This model has no web search here (at {path}.type).", param=f"{path}.type")
+    if tool.allowed_domains or tool.blocked_domains:
+        raise InvalidRequest(f"Nova's web search takes no domain filters (at {path}.filters).", param=f"{path}.filters")
+    if tool.context_size is not None:
+        losses.add(f"{path}.search_context_size", "dropped", "Nova's web search has no such setting.")
+    if tool.location is not None:
+        losses.add(f"{path}.user_location", "dropped", "Nova's web search has no such setting.")
+    return {"systemTool": {"name": GROUNDING}}
+
+
+def cache_point(ttl: str, model: Family, param: str, losses: Losses) -> Block:
+    """A `cachePoint` block. Five minutes are the default and not said: not every model knows the field."""
+    if ttl == "1h" and not model.cache_hour:
+        losses.add(param, "changed", "The model's prompt cache keeps five minutes.")
+    return {"cachePoint": {"type": "default", "ttl": "1h"} if ttl == "1h" and model.cache_hour else {"type": "default"}}
+
+
+def object_schema(schema: msgspec.Raw, param: str) -> msgspec.Raw:
+    """The client's bytes; `type` is added where it is missing, because Converse insists on an object."""
+    try:
+        fields = _object.decode(schema)
+    except msgspec.MsgspecError:
+        raise InvalidRequest(f"Expected a JSON schema of an object (at {param}).", param=param) from None
+    kind = bytes(fields.get("type", b"")).strip()
+    if kind == b'"object"':
+        return schema
+    if kind:
+        raise InvalidRequest(f"This provider takes only schemas of type object (at {param}).", param=f"{param}.type")
+    return msgspec.Raw(msgspec.json.encode({"type": "object", **fields}))
+
+
+def _check_name(name: str, path: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"This provider takes tool names of 1 to 64 letters, digits, _ and - (at {path}.name).",
+            param=f"{path}.name",
+        )
