@@ -6,6 +6,7 @@ from services.adapters.dialect import Dialect
 from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
 from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
+from services.adapters.dialects.bedrock_converse import BedrockConverse
 from services.adapters.dialects.gemini import Gemini
 from services.adapters.dialects.openai_chat import OpenAIChat
 from services.adapters.dialects.openai_responses import OpenAIResponses
@@ -14,6 +15,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
     "anthropic_messages": AnthropicMessages(),
     "anthropic_vertex": AnthropicVertex(),
     "anthropic_bedrock": AnthropicBedrock(),
+    "bedrock_converse": BedrockConverse(),
     "gemini": Gemini(),
     "openai_chat": OpenAIChat(),
     "openai_responses": OpenAIResponses(),

@@ -10,13 +10,12 @@ from typing import Final, Literal
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
-from services.adapters.dialects.bedrock_converse.families import family
 from services.adapters.dialects.bedrock_converse.messages import REDACTED, THINKING
 from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT
-from services.adapters.dialects.bedrock_converse.tools import answer_tool, custom_names
+from services.adapters.dialects.bedrock_converse.tools import answer_tool, offered
 from services.adapters.dialects.bedrock_converse.wire import ModelFields, WireCitation, WireUsage
 from services.catalog.schema import Target
-from services.vocabulary.call import Call
+from services.vocabulary.call import Call, CustomTool
 from services.vocabulary.event import (
     Citation,
     Event,
@@ -80,9 +79,10 @@ class Blocks:
 
     def __init__(self, call: Call, target: Target) -> None:
         self._open: dict[int, _Text | _Reasoning | _Call] = {}
-        self._custom = custom_names(call)
+        self._offered = offered(call)
         self._answer = answer_tool(call, target)
-        self._kind: Literal["summary", "content"] = "summary" if family(target).summarises else "content"
+        asked = call.reasoning is not None and call.reasoning.summary is not None
+        self._kind: Literal["summary", "content"] = "summary" if asked else "content"
         self._calls = 0
         self._searches = 0
 
@@ -136,10 +136,11 @@ class Blocks:
         if name == self._answer:
             self._open[index] = _Call("answer")
             return (TextBlock(),)
-        custom = name in self._custom
+        tool = self._offered.get(name)
+        custom = isinstance(tool, CustomTool)
         self._open[index] = _Call("custom" if custom else "function")
         self._calls += 1
-        return (ToolCallStarted(key, call_id, name, custom=custom),)
+        return (ToolCallStarted(key, call_id, tool.name if tool is not None else name, custom=custom),)
 
     def start_result(self, index: int) -> Sequence[Event]:
         """The result of the provider's own search begins; only its citations reach the client."""

@@ -24,8 +24,8 @@ Reasoning = Literal["none", "budget", "adaptive", "nova", "reasoning_effort", "r
 class Family(msgspec.Struct, frozen=True, kw_only=True):
     """What one model takes.
 
-    reasoning: where an effort is written; `efforts`: its words there, weakest first. disable: what turns reasoning off
-    where it is on by default ("" where nothing can). summarises: its reasoning is a summary, not the raw text.
+    reasoning: where an effort is written; `efforts`: its words there, weakest first. off: the word that turns it off where
+    it has one; always_thinks: nothing does. hides_thinking: readable only when asked for.
     cache_messages, cache_tools, cache_hour: where cache points may stand, and whether they may ask for an hour.
     samples: it takes temperature and topP; samples_both: at once. forces: it may be made to call a tool.
     beside_results: what may share a message with tool results.
@@ -34,9 +34,9 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     reasoning: Reasoning = "none"
     efforts: tuple[Effort, ...] = ()
-    disable: str | None = None
-    display: bool = False
-    summarises: bool = False
+    off: str | None = None
+    always_thinks: bool = False
+    hides_thinking: bool = False
     cache_messages: bool = False
     cache_tools: bool = False
     cache_hour: bool = False
@@ -62,30 +62,42 @@ _UP_TO_MAX: tuple[Effort, ...] = ("low", "medium", "high", "xhigh", "max")
 # First match on the bare model name wins.
 _FAMILIES: tuple[tuple[str, Family], ...] = (
     (
-        r"nova-2|nova-premier",
+        r"nova-2",
         Family(
             name="nova",
             reasoning="nova",
             efforts=_LOW_TO_HIGH,
-            summarises=True,
             cache_messages=True,
             top_k="nova",
             grounding=True,
         ),
     ),
+    (r"nova-premier", Family(name="nova", cache_messages=True, top_k="nova", grounding=True)),
     (r"nova", Family(name="nova", cache_messages=True, top_k="nova")),
-    (r"gpt-oss", Family(reasoning="reasoning_effort", efforts=_LOW_TO_HIGH, json_schema=True)),
-    (r"gpt-\d", Family(reasoning="reasoning", efforts=_UP_TO_XHIGH, disable="none", json_schema=True, samples=False)),
-    (r"grok", Family(reasoning="reasoning", efforts=_UP_TO_XHIGH, samples=False)),
+    (r"gpt-oss", Family(reasoning="reasoning_effort", efforts=_LOW_TO_HIGH, always_thinks=True, json_schema=True)),
+    (r"gpt-\d", Family(reasoning="reasoning", efforts=_UP_TO_XHIGH, off="none", json_schema=True, samples=False)),
+    (r"grok", Family(reasoning="reasoning", efforts=_UP_TO_XHIGH, always_thinks=True, samples=False)),
     (r"deepseek.*r1|(^|\.)r1\b", Family(tools=False)),
-    (r"deepseek", Family(reasoning="reasoning_effort", efforts=("high",), json_schema=True)),
-    (r"glm-5[.-]3", Family(reasoning="reasoning_effort", efforts=_UP_TO_MAX, json_schema=True, leading_assistant=True)),
-    (r"glm", Family(reasoning="reasoning_effort", efforts=("high",), json_schema=True, leading_assistant=True)),
+    (r"deepseek", Family(reasoning="reasoning_effort", efforts=("high",), off="none", json_schema=True)),
+    (
+        r"glm-5[.-]3",
+        Family(
+            reasoning="reasoning_effort",
+            efforts=_UP_TO_MAX,
+            always_thinks=True,
+            json_schema=True,
+            leading_assistant=True,
+        ),
+    ),
+    (
+        r"glm",
+        Family(reasoning="reasoning_effort", efforts=("high",), off="none", json_schema=True, leading_assistant=True),
+    ),
     (r"qwen3-coder", Family(json_schema=True, leading_assistant=True)),
     (
         r"qwen",
         # low and medium are accepted, but do not make it reason
-        Family(reasoning="reasoning_config", efforts=("high",), json_schema=True, leading_assistant=True),
+        Family(reasoning="reasoning_config", efforts=("high",), off="none", json_schema=True, leading_assistant=True),
     ),
     (r"kimi", Family(json_schema=True, leading_assistant=True)),
     (r"minimax|nemotron|gemma-3", Family(json_schema=True)),
@@ -145,6 +157,8 @@ def _claude(name: str) -> Family:
     found = _CLAUDE.search(name)
     tier = (found["tier"] or "") if found else ""
     version = (int(found["major"]), int(found["minor"] or 0)) if found else (2, 0)
+    always = tier in {"fable", "mythos"} or (tier == "opus" and version >= (5, 5))
+    quiet = tier == "sonnet" and version >= (5, 5)  # thinks between tool calls at most, but that it does
     reasoning: Reasoning = "none"
     if version >= (4, 6):
         reasoning = "adaptive"
@@ -154,9 +168,9 @@ def _claude(name: str) -> Family:
         name="claude",
         reasoning=reasoning,
         efforts=_UP_TO_MAX if version >= (4, 7) else ("low", "medium", "high", "max"),
-        disable=_claude_off(tier, version),
-        display=version >= (4, 7),
-        summarises=True,
+        off=None if always or version < (5, 0) else "between_tools" if quiet else "disabled",
+        always_thinks=always,
+        hides_thinking=version >= (4, 7),
         cache_messages=version >= (3, 5),
         cache_tools=version >= (3, 5),
         cache_hour=version >= (4, 5),
@@ -171,18 +185,3 @@ def _claude(name: str) -> Family:
         leading_assistant=True,
         tools=version >= (3, 0),
     )
-
-
-def _claude_off(tier: str, version: tuple[int, int]) -> str | None:
-    """The `thinking.type` that turns it off where it is on by default. "" where nothing does."""
-    if tier in {"fable", "mythos"} or (tier == "opus" and version >= (5, 5)):
-        return ""
-    if tier == "sonnet" and version >= (5, 5):
-        return "between_tools"
-    return "disabled" if version >= (5, 0) else None
-
-
-def nearest(effort: Effort, accepted: tuple[Effort, ...]) -> Effort:
-    """The accepted effort nearest to the one asked for: the next higher one, else the next lower one."""
-    asked = EFFORTS.index(effort)
-    return next((word for word in accepted if EFFORTS.index(word) >= asked), accepted[-1])

@@ -36,5 +36,3 @@ def fields_without_place(call: Call, losses: Losses) -> None:
             losses.add(param, "dropped", "Bedrock's Converse API has no such setting.")
     if "message.output_text.logprobs" in call.include:
         losses.add("include", "dropped", "Bedrock's Converse API gives no log probabilities.")
-    for name in call.extra:
-        losses.add(name, "dropped", "An unknown field reaches only a provider of the same format.")

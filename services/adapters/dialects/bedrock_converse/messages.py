@@ -4,15 +4,14 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
 neighbours of one role are merged; tool results come first in their message; a document needs a text beside it.
 """
 
-import hashlib
-import re
 from typing import Final
 
 import msgspec
 
 from services.adapters.dialects.bedrock_converse.families import Family
 from services.adapters.dialects.bedrock_converse.losses import Losses
-from services.adapters.dialects.bedrock_converse.parts import document_block, image_block
+from services.adapters.dialects.bedrock_converse.names import call_id, tool_name
+from services.adapters.dialects.bedrock_converse.parts import file_block, image_block
 from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT, Block, cache_point
 from services.errors import InvalidRequest
 from services.vocabulary.call import (
@@ -34,7 +33,6 @@ from services.vocabulary.call import (
 THINKING: Final = "thinking"  # seal kinds: the signature of a readable block, and an encrypted block
 REDACTED: Final = "redacted"
 
-_CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 _BRIDGE: Final = "."  # what an assistant says between tool results and what may not stand beside them
 _BEGIN: Final = "(The conversation begins with the assistant.)"
 _EMPTY_RESULT: Final = " "  # an empty text is refused
@@ -78,14 +76,8 @@ class Conversation:
                     self._result(item, path)
                 case Reasoning():
                     self._reason(item, path)
-                case Hosted(kind="web_search_call"):
-                    self._losses.add(
-                        path, "dropped", "What an earlier provider searched for cannot be told to this one."
-                    )
-                case Hosted(kind=kind):
-                    raise InvalidRequest(
-                        f"Items of type {kind!r} cannot be sent to this provider (at {path}).", param=path
-                    )
+                case Hosted():
+                    pass  # a receipt of another provider's own work: the adapter has reported it, and refused all else
         self._system += [{"text": note} for note in notes]
         messages = self._messages()
         if call.cache is not None:
@@ -124,7 +116,7 @@ class Conversation:
                     self._losses.add(f"{where}.detail", "dropped", "Bedrock has no image detail.")
                 blocks.append(image_block(part, where))
             case File():
-                blocks.append(document_block(part, where, self._names))
+                blocks.append(file_block(part, where, self._names))
             case Opaque(kind=kind):
                 raise InvalidRequest(
                     f"Parts of type {kind!r} cannot be sent to this provider (at {where}).", param=where
@@ -147,7 +139,9 @@ class Conversation:
                     f"The arguments of a call must be a JSON object (at {path}.arguments).", param=f"{path}.arguments"
                 ) from None
             arguments = msgspec.Raw(call.arguments.encode())
-        blocks.append({"toolUse": {"toolUseId": _call_id(call.call_id), "name": call.name, "input": arguments}})
+        blocks.append(
+            {"toolUse": {"toolUseId": call_id(call.call_id), "name": tool_name(call.name), "input": arguments}}
+        )
         self._mark(call.cache, blocks, path)
 
     def _result(self, result: ToolResult, path: str) -> None:
@@ -157,7 +151,7 @@ class Conversation:
         if self._model.json_results:
             content = [_as_json(block) for block in content]
         block: dict[str, object] = {
-            "toolUseId": _call_id(result.call_id),
+            "toolUseId": call_id(result.call_id),
             "content": content or [{"text": _EMPTY_RESULT}],
         }
         if result.is_error and self._model.result_status:
@@ -249,13 +243,6 @@ class Conversation:
         assert isinstance(content, list)
         if not any("cachePoint" in block for block in content[-1:]):
             self._mark(cache, content, "")
-
-
-def _call_id(call_id: str) -> str:
-    """The id, or one made of it: clients bring ids of other providers that Converse's pattern refuses."""
-    if _CALL_ID.fullmatch(call_id):
-        return call_id
-    return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:32]}"
 
 
 def _as_json(block: Block) -> Block:

@@ -52,9 +52,14 @@ def image_block(image: Image, path: str) -> Block:
     return {"image": {"format": format, "source": {"bytes": data}}}
 
 
-def document_block(file: File, path: str, taken: set[str]) -> Block:
-    """`{"document": {name, format, source}}`, under a name that no document of the call has yet (`taken` grows)."""
+def file_block(file: File, path: str, taken: set[str]) -> Block:
+    """`{"document": {name, format, source}}`, under a name that no document of the call has yet (`taken` grows).
+
+    A file that is an image becomes one.
+    """
     media_type, data = _inline(file.url, file.file_id, path, "file_data")
+    if media_type in _IMAGE_FORMATS:
+        return {"image": {"format": _IMAGE_FORMATS[media_type], "source": {"bytes": data}}}
     stem, _, ending = (file.filename or "").rpartition(".")
     format = _DOCUMENT_FORMATS.get(media_type) or _DOCUMENT_ENDINGS.get(ending.lower())
     if format is None and media_type.startswith(_TEXT_LIKE):

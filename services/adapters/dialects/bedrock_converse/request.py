@@ -11,7 +11,8 @@ from services.adapters.dialect import HttpRequest
 from services.adapters.dialects.bedrock_converse.families import Family, family
 from services.adapters.dialects.bedrock_converse.losses import Losses, fields_without_place
 from services.adapters.dialects.bedrock_converse.messages import Conversation
-from services.adapters.dialects.bedrock_converse.options import inference, reasoning, service, top_k
+from services.adapters.dialects.bedrock_converse.options import inference, service, top_k
+from services.adapters.dialects.bedrock_converse.thinking import decide
 from services.adapters.dialects.bedrock_converse.tools import plan_tools
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
@@ -21,16 +22,16 @@ def request(call: Call, target: Target) -> HttpRequest:
     """The whole request. Raises `InvalidRequest` for what cannot be carried and must not be lost."""
     model, losses = family(target), Losses()
     tools = plan_tools(call, model, target, losses)
-    thinks = reasoning(call, model, losses, forced=tools.forced)
+    thinking = decide(call, model, target, losses, forced=tools.forced)
     system, messages = Conversation(model, losses).write(call, tools.notes)
     body: dict[str, object] = {"messages": messages}
     if system:
         body["system"] = system
-    if config := inference(call, model, thinks, target, losses):
+    if config := inference(call, model, thinking, losses):
         body["inferenceConfig"] = config
     if tools.config is not None:
         body["toolConfig"] = tools.config
-    if fields := {**thinks, **top_k(call, model, thinks, losses), **tools.fields}:
+    if fields := {**thinking.fields, **top_k(call, model, thinking, losses), **tools.fields}:
         body["additionalModelRequestFields"] = fields
     if call.stop and model.name == "claude":
         body["additionalModelResponseFieldPaths"] = ["/stop_sequence"]  # which one was met

@@ -3,13 +3,13 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html, API_runtime_CachePointBlock.html
 """
 
-import re
 from typing import Final
 
 import msgspec
 
 from services.adapters.dialects.bedrock_converse.families import Family
 from services.adapters.dialects.bedrock_converse.losses import Losses
+from services.adapters.dialects.bedrock_converse.names import tool_name
 from services.errors import InvalidRequest
 from services.vocabulary.call import CustomTool, FunctionTool, WebSearchTool
 
@@ -19,7 +19,6 @@ CUSTOM_INPUT: Final = "input"  # the one argument of a custom tool
 GROUNDING: Final = "nova_grounding"
 ANY_ARGUMENTS: Final = msgspec.Raw(b'{"type":"object"}')
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _CUSTOM_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
@@ -40,17 +39,15 @@ def spec(name: str, description: str | None, schema: msgspec.Raw, *, strict: boo
 
 def function(tool: FunctionTool, path: str, model: Family, losses: Losses) -> Block:
     """A function of the client's, its schema byte for byte."""
-    _check_name(tool.name, path)
     schema = object_schema(tool.parameters, f"{path}.parameters") if tool.parameters is not None else _NO_ARGUMENTS
     strict = bool(tool.strict) and model.json_schema
     if tool.strict and not strict:
         losses.add(f"{path}.strict", "dropped", "The model does not hold tool calls to their schema.")
-    return spec(tool.name, tool.description, schema, strict=strict)
+    return spec(tool_name(tool.name), tool.description, schema, strict=strict)
 
 
 def custom(tool: CustomTool, path: str, losses: Losses) -> Block:
     """A free-text tool as a function with one string. Its grammar is told in words: nothing holds the model to it."""
-    _check_name(tool.name, path)
     losses.add(path, "emulated", "Offered as a function with one string, `input`.")
     description = tool.description
     grammar = _format.decode(tool.format) if tool.format is not None else {}
@@ -60,7 +57,7 @@ def custom(tool: CustomTool, path: str, losses: Losses) -> Block:
         rules = nested if isinstance(nested, dict) else grammar
         told = f"`input` must match this {rules.get('syntax', '')} grammar:\n{rules.get('definition', '')}"
         description = f"{description}\n\n{told}" if description else told
-    return spec(tool.name, description, _CUSTOM_SCHEMA)
+    return spec(tool_name(tool.name), description, _CUSTOM_SCHEMA)
 
 
 def grounding(tool: WebSearchTool, path: str, model: Family, losses: Losses) -> Block:
@@ -95,11 +92,3 @@ def object_schema(schema: msgspec.Raw, param: str) -> msgspec.Raw:
     if kind:
         raise InvalidRequest(f"This provider takes only schemas of type object (at {param}).", param=f"{param}.type")
     return msgspec.Raw(msgspec.json.encode({"type": "object", **fields}))
-
-
-def _check_name(name: str, path: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise InvalidRequest(
-            f"This provider takes tool names of 1 to 64 letters, digits, _ and - (at {path}.name).",
-            param=f"{path}.name",
-        )

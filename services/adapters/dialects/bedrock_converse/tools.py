@@ -5,11 +5,11 @@ and one tool. "None" is said by leaving the tools out; where the conversation ho
 so there Claude gets its own `tool_choice` and other models are told in words.
 """
 
-import re
 from typing import Final, NamedTuple
 
 from services.adapters.dialects.bedrock_converse.families import Family, family
 from services.adapters.dialects.bedrock_converse.losses import Losses
+from services.adapters.dialects.bedrock_converse.names import tool_name
 from services.adapters.dialects.bedrock_converse.specs import (
     ANY_ARGUMENTS,
     Block,
@@ -33,7 +33,6 @@ from services.vocabulary.call import (
     WebSearchTool,
 )
 
-_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]+")
 _NO_CALLS: Final = "Do not call any tool now. Answer in words."
 _JSON_ANSWER: Final = "Answer with one JSON object and nothing else."
 
@@ -61,15 +60,14 @@ def answer_tool(call: Call, target: Target) -> str | None:
         return None
     if call.tool_choice is not None and call.tool_choice.mode == "required":
         return None  # the answer is a call of the client's tools
-    name = _NOT_IN_A_NAME.sub("_", asked.name or "")[:48] or "answer"
-    while name in {tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}:
-        name += "_answer"
-    return name
+    name = asked.name or "answer"
+    taken = {tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}
+    return tool_name(f"{name}_answer" if name in taken else name)
 
 
-def custom_names(call: Call) -> frozenset[str]:
-    """The tools whose calls are free text."""
-    return frozenset(tool.name for tool in call.tools if isinstance(tool, CustomTool))
+def offered(call: Call) -> dict[str, FunctionTool | CustomTool]:
+    """The client's tools by the names Bedrock calls them by."""
+    return {tool_name(tool.name): tool for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}
 
 
 def plan_tools(call: Call, model: Family, target: Target, losses: Losses) -> ToolPlan:
@@ -88,7 +86,7 @@ class _Planner:
     def plan(self, answer: str | None) -> ToolPlan:
         tools = [block for index, tool in enumerate(self._call.tools) for block in self._tool(tool, f"tools[{index}]")]
         used = [
-            spec(name, None, ANY_ARGUMENTS)
+            spec(tool_name(name), None, ANY_ARGUMENTS)
             for name in dict.fromkeys(item.name for item in self._call.items if isinstance(item, ToolCall))
         ]
         if (tools or answer is not None) and not self._model.tools:
@@ -126,9 +124,10 @@ class _Planner:
 
     def _with_choice(self, tools: list[Block]) -> ToolPlan:
         config: dict[str, object] = {"tools": tools}
-        name, forced = self._choice.name, self._choice.mode == "required"
-        if name == "web_search":
+        forced = self._choice.mode == "required"
+        if self._choice.name == "web_search":
             raise InvalidRequest("This provider cannot be made to search.", param="tool_choice")
+        name = tool_name(self._choice.name) if self._choice.name is not None else None
         if forced and not self._model.forces:
             self._losses.add("tool_choice", "emulated", "The model is told in words to call a tool.")
             self._notes.append(f"Call the tool {name}." if name else "Call one of the tools.")
