@@ -1,31 +1,47 @@
-"""The one place where objects meet: settings in, the services of one worker out."""
+"""The one place where objects meet: settings in, the services of one process out."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from functools import cached_property, partial
+from typing import Final, Literal, get_args
 
 import grpc
+from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServiceServicer_to_server
+from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
+from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
+from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
+from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
 
 from services.adapters.adapter import Adapter
 from services.adapters.credentials import EnvironmentCredentials
 from services.adapters.remote import RemoteAdapters
+from services.adapters.servicer import AdaptersServicer
 from services.billing.meter import PricingMeter
 from services.billing.pricing import Pricing
 from services.billing.remote import RemoteMeter
-from services.catalog.catalog import Catalog, load
+from services.billing.servicer import BillingServicer
+from services.catalog import catalog as catalogue
+from services.catalog.catalog import Catalog
+from services.catalog.listing import listing
+from services.catalog.reading import CatalogError
 from services.keys.keyring import SqliteKeyRing
-from services.ports import Adapters, Meter, Router
+from services.ports import Adapters, KeyRing, Meter, Router
 from services.responses.http_service import HttpService
+from services.responses.models_service import Models
 from services.responses.service import Responses
+from services.responses.typed_service import TypedResponses
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
-from services.runtime.settings import Settings
+from services.routing.servicer import RoutingServicer
+from services.runtime.paths import OPENAPI
+from services.runtime.server import MESSAGE_BYTES_MAX
+from services.runtime.settings import Settings, SettingsError
 from services.wire.http import Http, Timeouts
 
-OPENAPI: Final = Path(__file__).resolve().parents[2] / "gen" / "openapi.json"
+Role = Literal["gateway", "routing", "adapters", "billing"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 
 @dataclass(frozen=True)
@@ -37,54 +53,88 @@ class Service:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncIterator[Sequence[Service]]:
-    """The services of one worker, ready to be served; on the way out everything they hold is closed."""
-    catalog = load(settings.config).configured(settings.environment, own_port=settings.port)
+async def build(settings: Settings, role: Role = "gateway") -> AsyncIterator[Sequence[Service]]:
+    """The services of one process; on the way out everything they hold is closed. Raises `SettingsError`.
+
+    role: `gateway` serves the public surfaces, and for each other service uses the object itself or, when it has an
+    address, a client of it. `routing`, `adapters` and `billing` serve that one, for gateways that have its address.
+    """
     async with AsyncExitStack() as stack:
-        responses = Responses(
-            await router(settings, catalog, stack),
-            await adapters(settings, catalog, stack),
-            await meter(settings, catalog, stack),
-        )
-        keys = SqliteKeyRing(settings.data_dir)
-        http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
-        yield [
-            Service("concentrate.http.v1.HttpService", lambda server: add_HttpServiceServicer_to_server(http, server)),
-        ]
+        parts = _Parts(settings, stack)
+        match role:
+            case "gateway":
+                yield _public(parts)
+            case "routing":
+                routing = partial(add_RoutingServiceServicer_to_server, RoutingServicer(parts.router()))
+                yield [Service("concentrate.routing.v1.RoutingService", routing)]
+            case "adapters":
+                adapters = partial(add_AdaptersServiceServicer_to_server, AdaptersServicer(parts.adapters()))
+                yield [Service("concentrate.adapters.v1.AdaptersService", adapters)]
+            case "billing":
+                billing = partial(add_BillingServiceServicer_to_server, BillingServicer(parts.meter()))
+                yield [Service("concentrate.billing.v1.BillingService", billing)]
 
 
-async def router(settings: Settings, catalog: Catalog, stack: AsyncExitStack) -> Router:
-    """Routing: here, or at its address."""
-    if settings.routing_address is not None:
-        return RemoteRouter(await _channel(settings.routing_address, stack))
-    return CatalogRouter(catalog, unlisted=settings.unlisted_models == "allow")
+def _public(parts: "_Parts") -> Sequence[Service]:
+    settings = parts.settings
+    router = RemoteRouter(parts.channel(settings.routing_address)) if settings.routing_address else parts.router()
+    adapters = (
+        RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
+    )
+    meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
+    responses, keys = Responses(router, adapters, meter), parts.keys()
+    http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
+    typed = TypedResponses(responses, keys)
+    models = Models(listing(parts.catalog))
+    return [
+        Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
+        Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
+        Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
+    ]
 
 
-async def adapters(settings: Settings, catalog: Catalog, stack: AsyncExitStack) -> Adapters:
-    """Adapters: here, with their pool of connections, or at their address."""
-    if settings.adapters_address is not None:
-        return RemoteAdapters(await _channel(settings.adapters_address, stack))
-    http = Http(
-        Timeouts(
+class _Parts:
+    """The plain objects, each made when it is first needed and closed by `stack`."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self.settings = settings
+        self._stack = stack
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What this environment can serve."""
+        try:
+            everything = catalogue.load(self.settings.config)
+            return everything.configured(self.settings.environment, own_port=self.settings.port)
+        except CatalogError as error:
+            raise SettingsError(str(error)) from error
+
+    def router(self) -> Router:
+        return CatalogRouter(self.catalog, unlisted=self.settings.unlisted_models == "allow")
+
+    def adapters(self) -> Adapters:
+        settings = self.settings
+        timeouts = Timeouts(
             settings.upstream_connect_seconds, settings.upstream_first_byte_seconds, settings.upstream_idle_seconds
         )
-    )
-    stack.push_async_callback(http.close)
-    return Adapter(http, EnvironmentCredentials(catalog.providers, settings.environment))
+        http = Http(timeouts)
+        self._stack.push_async_callback(http.close)
+        return Adapter(http, EnvironmentCredentials(self.catalog.providers, settings.environment))
 
+    def meter(self) -> Meter:
+        return PricingMeter(Pricing(self.catalog.prices))
 
-async def meter(settings: Settings, catalog: Catalog, stack: AsyncExitStack) -> Meter:
-    """Billing: here, or at its address."""
-    if settings.billing_address is not None:
-        return RemoteMeter(await _channel(settings.billing_address, stack))
-    return PricingMeter(Pricing(catalog.prices))
+    def keys(self) -> KeyRing:
+        keys = SqliteKeyRing(self.settings.data_dir)
+        self._stack.callback(keys.close)
+        return keys
 
-
-async def _channel(address: str, stack: AsyncExitStack) -> grpc.aio.Channel:
-    return await stack.enter_async_context(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))
-
-
-CHANNEL_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", 64 << 20),
-    ("grpc.max_send_message_length", 64 << 20),
-)
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """A connection to a service apart."""
+        options = (
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+        )
+        channel = grpc.aio.insecure_channel(address, options=options)
+        self._stack.push_async_callback(channel.close)
+        return channel

@@ -10,12 +10,8 @@ import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from services.runtime import local_replies
+from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE
 from services.runtime.settings import Settings
-
-ROOT: Final = Path(__file__).parents[2]
-TEMPLATE: Final = ROOT / "envoy/envoy.yaml"
-LUA: Final = ROOT / "envoy/edge.lua"
-DESCRIPTOR: Final = ROOT / "gen/concentrate.pb"
 
 BODY_BYTES_MAX: Final = 32 << 20
 
@@ -56,13 +52,15 @@ def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, desc
         "cors_allow_headers": ",".join(CORS_ALLOW),
         "cors_expose_headers": ",".join(CORS_EXPOSE),
         "routes": [_route(service) for service in (*services, *STANDARD)],
-        "lua": str(LUA),
+        "lua": str(ENVOY_LUA),
         "descriptor": str(descriptor),
         "services": services,
         "workers": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets],
         "access_log": _access_log(settings),
     }
-    filled = Template(TEMPLATE.read_text()).substitute({name: json.dumps(value) for name, value in values.items()})
+    filled = Template(ENVOY_TEMPLATE.read_text()).substitute(
+        {name: json.dumps(value) for name, value in values.items()}
+    )
     return json.dumps(yaml.safe_load(filled))  # resolves `<<`, which Envoy's own reader does not
 
 

@@ -45,12 +45,11 @@ class Supervisor:
         self._settings = settings
         self._signals = asyncio.Semaphore(0)
         self._dead: str | None = None
-        self._first_key: str | None = None
 
     async def serve(self) -> None:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
         _refuse_taken_port(self._settings.host, self._settings.port)
-        self._first_key = _make_first_key(self._settings)
+        _make_first_key(self._settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signals.release)
         folder = Path(tempfile.mkdtemp(prefix="concentrate-"))
@@ -107,8 +106,6 @@ class Supervisor:
 
     def _announce(self) -> None:
         scheme = "https" if self._settings.tls_cert_file else "http"
-        if self._first_key is not None:
-            sys.stdout.write(f"your first API key, shown only now: {self._first_key}\n")
         sys.stdout.write(f"ready {scheme}://{self._local_host()}:{self._settings.port}\n")
         sys.stdout.flush()
 
@@ -127,15 +124,18 @@ class Supervisor:
         await edge.stop(0.5)
 
 
-def _make_first_key(settings: Settings) -> str | None:
-    """A key to be shown once, where there was none and none was given. Raises `SettingsError`."""
+def _make_first_key(settings: Settings) -> None:
+    """Where there was no key and none is given, makes one and shows it: at once, because it cannot be shown again."""
     keys = SqliteKeyRing(settings.data_dir)
     try:
-        return keys.bootstrap(settings.bootstrap_key.reveal() if settings.bootstrap_key else None)
+        key = keys.bootstrap(settings.bootstrap_key.reveal() if settings.bootstrap_key else None)
     except ValueError as error:
         raise SettingsError(f"{error}.") from None
     finally:
         keys.close()
+    if key is not None:
+        sys.stdout.write(f"your first API key, shown only now: {key}\n")
+        sys.stdout.flush()
 
 
 def _worker_command(path: Path) -> list[str]:

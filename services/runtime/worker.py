@@ -22,22 +22,23 @@ def main() -> None:
     """Serves until SIGTERM; a second one ends the grace. Exit code 78: the configuration cannot be used."""
     parser = argparse.ArgumentParser(prog="worker", description=__doc__)
     parser.add_argument("--address", required=True, help="unix:PATH, or HOST:PORT for a service apart")
-    address = parser.parse_args().address
+    parser.add_argument("--role", choices=bootstrap.ROLES, default="gateway", help="what it serves")
+    arguments = parser.parse_args()
     try:
         configuration = settings.read(os.environ)
         logs.configure(configuration.log_level, configuration.log_format, os.environ.items())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(configuration, address))
+            runner.run(_serve(configuration, arguments.address, arguments.role))
     except settings.SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(EXIT_CONFIGURATION)
 
 
-async def _serve(configuration: settings.Settings, address: str) -> None:
+async def _serve(configuration: settings.Settings, address: str, role: bootstrap.Role) -> None:
     signals = asyncio.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.release)
-    async with bootstrap.build(configuration) as services:
+    async with bootstrap.build(configuration, role) as services:
         server = Server([each.register for each in services], [each.name for each in services])
         await server.start(address)
         _log.debug("serving", address=address)
