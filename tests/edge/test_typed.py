@@ -1,0 +1,106 @@
+"""gRPC clients call the typed services through the edge's port, on the same core as REST."""
+
+import json
+
+import grpc
+import httpx
+import openai
+import pytest
+from concentrate.models.v1.models_service_pb2 import ListModelsRequest
+from concentrate.models.v1.models_service_pb2_grpc import ModelsServiceStub
+from concentrate.responses.v1 import item_pb2, response_pb2, tool_pb2
+from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest, InputItems
+from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+from tests.gateway import Gateway
+
+ECHO = CreateResponseRequest(model="sandbox/echo", input_text="Good morning, world")
+
+
+@pytest.fixture(scope="module")
+def channel(gateway: Gateway):
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as made:
+        yield made
+
+
+@pytest.fixture
+def key(gateway: Gateway) -> list[tuple[str, str]]:
+    return [("authorization", f"Bearer {gateway.key}")]
+
+
+def test_a_unary_call(channel, key):
+    """A whole response, typed."""
+    response = ResponsesServiceStub(channel).CreateResponse(ECHO, metadata=key)
+    assert response.output[0].message.content[0].output_text.text == "Good morning, world"
+    assert (response.model, response.status) == ("sandbox/echo", response_pb2.RESPONSE_STATUS_COMPLETED)
+
+
+def test_a_streaming_call(channel, key):
+    """The deltas are the text, and the last event holds the response."""
+    events = list(ResponsesServiceStub(channel).StreamResponse(ECHO, metadata=key))
+    deltas = [e.response_output_text_delta.delta for e in events if e.HasField("response_output_text_delta")]
+    assert (len(deltas) > 1, "".join(deltas)) == (True, "Good morning, world")
+    assert events[-1].response_completed.response.usage.output_tokens > 0
+
+
+def test_a_tool_is_called_and_answered_over_two_turns(channel, key):
+    """The output of the first response goes into the second request as it came."""
+    stub = ResponsesServiceStub(channel)
+    schema = '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'
+    request = CreateResponseRequest(
+        model="sandbox/echo",
+        input_text='Use get_weather for "Paris"',
+        tools=[tool_pb2.Tool(function=tool_pb2.FunctionTool(name="get_weather", parameters_json=schema))],
+        tool_choice=tool_pb2.ToolChoice(mode=tool_pb2.TOOL_CHOICE_MODE_REQUIRED),
+    )
+    first = stub.CreateResponse(request, metadata=key)
+    (call,) = [item.function_call for item in first.output if item.HasField("function_call")]
+    assert (call.name, json.loads(call.arguments)) == ("get_weather", {"city": "Paris"})
+
+    items = InputItems(items=first.output)
+    answer = item_pb2.FunctionCallOutput(call_id=call.call_id, output_text="Sunny, 21 degrees")
+    items.items.add(function_call_output=answer)
+    second = stub.CreateResponse(
+        CreateResponseRequest(model="sandbox/echo", input_items=items, tools=request.tools), metadata=key
+    )
+    assert "Sunny, 21 degrees" in second.output[-1].message.content[0].output_text.text
+
+
+@pytest.mark.parametrize("method", ["CreateResponse", "StreamResponse"])
+def test_an_error_says_why_in_its_details(channel, key, method):
+    """The status has the code of the error table, and ErrorInfo its reason and parameter."""
+    request = CreateResponseRequest(model="sandbox/ecco", input_text="Hi")
+    call = getattr(ResponsesServiceStub(channel), method)
+    with pytest.raises(grpc.RpcError) as raised:
+        list(call(request, metadata=key)) if method == "StreamResponse" else call(request, metadata=key)
+    assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+    details = dict(raised.value.trailing_metadata())["grpc-status-details-bin"]
+    info = ErrorInfo()
+    assert Status.FromString(details).details[0].Unpack(info)
+    assert (info.reason, info.domain, dict(info.metadata)) == ("MODEL_NOT_FOUND", "concentrate", {"param": "model"})
+
+
+def test_no_key_is_unauthenticated(channel):
+    """The typed service asks for the key as REST does."""
+    with pytest.raises(grpc.RpcError) as raised:
+        ResponsesServiceStub(channel).CreateResponse(ECHO)
+    assert raised.value.code() == grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_models_are_openais_list(gateway: Gateway, channel):
+    """REST and gRPC list the same models, the OpenAI SDK reads them, and no key is needed."""
+    listed = httpx.get(f"{gateway.url}/v1/models").json()
+    (echo,) = [model for model in listed["data"] if model["id"] == "sandbox/echo"]
+    assert (listed["object"], echo["object"], type(echo["created"])) == ("list", "model", int)
+    typed = ModelsServiceStub(channel).ListModels(ListModelsRequest())
+    assert [model.id for model in typed.data] == [model["id"] for model in listed["data"]]
+    with openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key) as client:
+        assert "sandbox/echo" in {model.id for model in client.models.list()}
+
+
+def test_the_openapi_document_is_served(gateway: Gateway):
+    """It names the paths of this gateway."""
+    document = httpx.get(f"{gateway.url}/openapi.json").json()
+    assert (document["openapi"], "/v1/responses" in document["paths"]) == ("3.1.0", True)
