@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from services.adapters.auth.aws import AwsSigner, ChainKeys, FixedKeys
 from services.adapters.auth.fingerprint import fingerprint
+from services.adapters.auth.google import GoogleBearer, LibrarySource
+from services.adapters.auth.sigv4 import AwsKeys
 from services.adapters.auth.static import StaticHeaders
 from services.adapters.authorizer import Authorizer
 from services.adapters.dialect import Kind, UpstreamError
-from services.catalog.environment import is_loopback
+from services.catalog.environment import has_credentials, has_google_credentials, is_loopback
 from services.catalog.schema import Provider
 
+_AWS_SERVICE = "bedrock"
+_AWS_REGION = "us-east-1"  # where neither variable is set because the base URL is
 _PRIVATE_LENGTH_MIN = 5  # shorter values are parts of ordinary words
 
 
@@ -46,6 +51,10 @@ def authorizer_of(provider: Provider, environment: Mapping[str, str]) -> Authori
             return _bearer(provider, secret, private)
         case "header" if (secret := _first(auth.secret, environment)) is not None:
             return StaticHeaders({auth.header: secret}, fingerprint(provider.id, secret), [secret, *private])
+        case "sigv4" if has_credentials(provider, environment):
+            return _aws(provider, environment, private)
+        case "google" if has_google_credentials(environment):
+            return _google(provider, environment, private)
     if is_loopback(provider.base_url) and (token := _first(auth.loopback_token, environment)) is not None:
         return _bearer(provider, token, private)
     raise UpstreamError(Kind.CREDENTIAL, f"There is no credential for {provider.name} here.")
@@ -63,6 +72,28 @@ def private_values(provider: Provider, environment: Mapping[str, str]) -> Sequen
 
 def _bearer(provider: Provider, token: str, private: Sequence[str]) -> Authorizer:
     return StaticHeaders({"authorization": f"Bearer {token}"}, fingerprint(provider.id, token), [token, *private])
+
+
+def _aws(provider: Provider, environment: Mapping[str, str], private: Sequence[str]) -> Authorizer:
+    access_key, secret_key = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
+    region = _first(("AWS_REGION", "AWS_DEFAULT_REGION"), environment) or _AWS_REGION
+    if access_key and secret_key:
+        keys = AwsKeys(access_key, secret_key, environment.get("AWS_SESSION_TOKEN") or None)
+        secrets = [value for value in (access_key, secret_key, keys.token) if value]
+        scope = fingerprint(provider.id, access_key)
+        return AwsSigner(
+            FixedKeys(keys), region=region, service=_AWS_SERVICE, scope=scope, secrets=[*secrets, *private]
+        )
+    # Temporary keys come and go; what stays is who they are for.
+    profile = environment.get("AWS_PROFILE") or None
+    scope = fingerprint(provider.id, "chain", profile or "", environment.get("AWS_ROLE_ARN", ""))
+    return AwsSigner(ChainKeys(profile), region=region, service=_AWS_SERVICE, scope=scope, secrets=private)
+
+
+def _google(provider: Provider, environment: Mapping[str, str], private: Sequence[str]) -> Authorizer:
+    source = LibrarySource(environment.get("GOOGLE_APPLICATION_CREDENTIALS") or None)
+    scope = fingerprint(provider.id, environment.get("GOOGLE_CLOUD_PROJECT", ""))
+    return GoogleBearer(source, scope=scope, secrets=private)
 
 
 def _first(names: Sequence[str], environment: Mapping[str, str]) -> str | None:

@@ -55,7 +55,7 @@ def has_credentials(provider: Provider, environment: Environment) -> bool:
         case "sigv4":
             return _aws(environment)
         case "google":
-            return _google(environment)
+            return has_google_credentials(environment)
         case _:
             return any(environment.get(name) for name in auth.secret)
 
@@ -140,7 +140,7 @@ def _aws(environment: Environment) -> bool:
     return environment.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true" and _made_by("sys_vendor", "Amazon EC2")
 
 
-def _google(environment: Environment) -> bool:
+def has_google_credentials(environment: Environment) -> bool:
     """Whether application default credentials exist: a key file, gcloud's own file, or a Google machine's account."""
     if environment.get("GOOGLE_APPLICATION_CREDENTIALS") or environment.get("K_SERVICE"):
         return True
