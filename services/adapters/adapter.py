@@ -87,8 +87,13 @@ async def _stream(response: Response, dialect: Dialect, call: Call, target: Targ
     try:
         async for chunk in response.chunks():
             events: list[Event] = []
-            for frame in framer.feed(chunk):
-                events += decoder.feed(frame)
+            try:
+                for frame in framer.feed(chunk):
+                    events += decoder.feed(frame)
+            except (UpstreamError, FramingError):
+                if events:
+                    yield events  # what came whole before the fault was said, and is paid for
+                raise
             if events:
                 yield events
         events = [event for frame in framer.close() for event in decoder.feed(frame)]

@@ -10,20 +10,15 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-import structlog
 from concentrate.http.v1 import http_service_pb2 as pb
 from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
-from services.errors import GatewayError, InternalError
 from services.ports import KeyRing
-from services.responses import intake, sse
-from services.responses.projection import stream_error
+from services.responses import intake
 from services.responses.pump import Pump
 from services.responses.service import Generation, Responses
-from services.responses.stream_events import ErrorEvent
-
-_log: Final = structlog.get_logger(__name__)
+from services.vocabulary.call import Call
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -48,7 +43,7 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
         call = intake.read(request.data)
         opening = asyncio.ensure_future(self._responses.open(call, caller))
         if call.stream:
-            await self._stream(opening, context)
+            await self._stream(call, opening, context)
             return
         body = await self._responses.whole(await _or_cancel(opening))
         await context.write(HttpBody(content_type=JSON, data=body))
@@ -61,11 +56,11 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
         """`GET /openapi.json`."""
         return HttpBody(content_type=JSON, data=self._openapi.read_bytes())
 
-    async def _stream(self, opening: "asyncio.Future[Generation]", context: Context) -> None:
+    async def _stream(self, call: Call, opening: "asyncio.Future[Generation]", context: Context) -> None:
         """Raises only while nothing has been written."""
         try:
             done, _ = await asyncio.wait({opening}, timeout=self._ping_s)
-            source = self._responses.sse(opening.result()) if done else self._late(opening)
+            source = self._responses.sse(opening.result()) if done else self._late(call, opening)
         except asyncio.CancelledError:
             opening.cancel()
             raise
@@ -75,12 +70,12 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
 
         await Pump(source, write, self._ping_s).run(silent=not done)
 
-    async def _late(self, opening: "asyncio.Future[Generation]") -> AsyncIterator[bytes]:
+    async def _late(self, call: Call, opening: "asyncio.Future[Generation]") -> AsyncIterator[bytes]:
         """A stream whose provider has not answered yet: the status is sent, so a failure is an event."""
         try:
             generation = await _or_cancel(opening)
         except Exception as error:  # noqa: BLE001
-            yield sse.frames([ErrorEvent(sequence_number=0, error=stream_error(public(error)))]) + sse.DONE
+            yield self._responses.failed(call, error)
             return
         async for data in self._responses.sse(generation):
             yield data
@@ -104,11 +99,3 @@ def credentials(context: Context) -> tuple[str | None, str | None]:
         elif name == "x-api-key":
             api_key = str(value)
     return authorization, api_key
-
-
-def public(error: Exception) -> GatewayError:
-    """What the caller may know of an error; the log gets the rest."""
-    if isinstance(error, GatewayError):
-        return error
-    _log.error("request failed", exc_info=error)
-    return InternalError()

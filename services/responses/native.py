@@ -74,6 +74,11 @@ class NativeLane:
         self._id = response_id
         self._count = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether the provider has sent any event."""
+        return self._count > 0
+
     def frame(self, event: NativeEvent, cost: Cost | None) -> bytes:
         """The event as an SSE frame. `cost` belongs to the terminal event."""
         number, data = self._count, event.data

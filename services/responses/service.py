@@ -107,6 +107,13 @@ class Responses:
             cost = await self._settle(generation, projection.usage)
             yield projection.fail(_public(error), cost)
 
+    def failed(self, call: Call, error: Exception) -> bytes:
+        """The whole stream, as SSE, of an answer that failed before any provider began it."""
+        public = _public(error)
+        model = public.model or call.model
+        projection = Projection(call, model, Opened("", ""), self._new_id(), int(self._now()))
+        return _failed(projection, public) + sse.DONE
+
     # ---- the two ways to JSON ----------------------------------------------------------------------------------------
 
     async def _projected_sse(self, generation: Generation) -> AsyncIterator[bytes]:
@@ -131,7 +138,10 @@ class Responses:
                         yield b"".join(frames)
         except Exception as error:  # noqa: BLE001  # as above
             cost = await self._settle(generation, usage)
-            yield lane.fail(_public(error), usage, cost, generation.created_at)
+            if lane.begun:
+                yield lane.fail(_public(error), usage, cost, generation.created_at)
+            else:
+                yield _failed(_projection(generation), _public(error))
         yield sse.DONE
 
     async def _native_whole(self, generation: Generation) -> bytes:
@@ -156,6 +166,11 @@ def _projection(generation: Generation) -> Projection:
     return Projection(
         generation.call, generation.target.id, generation.opened, generation.response_id, generation.created_at
     )
+
+
+def _failed(projection: Projection, error: GatewayError) -> bytes:
+    """The frames of an answer of which nothing came."""
+    return sse.frames([*projection.start(), *projection.fail(error, None)])
 
 
 def _lane(generation: Generation) -> NativeLane:

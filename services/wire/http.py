@@ -27,7 +27,10 @@ class TimedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. connect: until the connection stands. first_byte: from then to the status line. idle: between two reads."""
+    """Seconds. connect: until the connection stands. first_byte: from the start to the status line, connection included.
+
+    idle: between two reads of the body.
+    """
 
     connect: float = 10.0
     first_byte: float = 600.0
@@ -85,7 +88,7 @@ class Http:
         """Sends a request; the body of the answer is still to be read. Leaving early aborts the exchange."""
         timeouts = self.timeouts
         with _failures():
-            async with asyncio.timeout(timeouts.connect + timeouts.first_byte):
+            async with asyncio.timeout(timeouts.first_byte):
                 response = await self._session.request(
                     method,
                     URL(url, encoded=True),
