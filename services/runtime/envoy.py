@@ -51,7 +51,7 @@ def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, desc
         "local_replies": local_replies.mappers(),
         "cors_allow_headers": ",".join(CORS_ALLOW),
         "cors_expose_headers": ",".join(CORS_EXPOSE),
-        "routes": [_route(service) for service in (*services, *STANDARD)],
+        "routes": [*map(_route, (*services, *STANDARD)), _REST, _NOWHERE],
         "lua": str(ENVOY_LUA),
         "descriptor": str(descriptor),
         "services": services,
@@ -72,12 +72,21 @@ def public_services(descriptor: Path) -> list[str]:
 
 
 def _route(service: str) -> dict[str, Any]:
-    # No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout).
-    limits = {"grpc_timeout_header_max": "0s"}
-    return {
-        "match": {"prefix": f"/{service}/"},
-        "route": {"cluster": "workers", "timeout": "0s", "max_stream_duration": limits},
-    }
+    return {"match": {"prefix": f"/{service}/"}, "route": _WORKERS}
+
+
+# No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout).
+_WORKERS: Final = {"cluster": "workers", "timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
+
+# A REST path is here until the transcoder has turned it into the path of a method, or refused it: CORS needs a route
+# before that. Nothing that is still REST gets past the transcoder.
+_GRPC_TYPE: Final = {"name": "content-type", "string_match": {"prefix": "application/grpc"}}
+_REST: Final = {
+    "match": {"prefix": "/", "headers": [{**_GRPC_TYPE, "invert_match": True, "treat_missing_header_as_empty": True}]},
+    "route": _WORKERS,
+}
+
+_NOWHERE: Final = {"match": {"prefix": "/"}, "direct_response": {"status": 404}}  # to gRPC clients: UNIMPLEMENTED
 
 
 def _tls(settings: Settings) -> dict[str, Any] | None:

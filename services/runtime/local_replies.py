@@ -31,24 +31,19 @@ _OTHER: Final[dict[int, tuple[str, str, str]]] = {
     403: ("permission_error", "permission_denied", "The gateway does not allow this."),
     408: ("timeout_error", "request_timeout", "The request did not arrive in time."),
     415: ("invalid_request_error", "unsupported_media_type", "The gateway cannot read this content type."),
-    426: (
-        "invalid_request_error",
-        "upgrade_required",
-        "WebSocket is not offered here: use HTTP with server-sent events.",
-    ),
+    426: ("invalid_request_error", "upgrade_required", "HTTP/1.1 or HTTP/2 is needed."),
     431: ("invalid_request_error", "headers_too_large", "The request's headers are larger than 64 KiB."),
 }
 
 
-_NO_UPGRADE: Final = (
-    "invalid_request_error",
-    "upgrade_required",
-    "No WebSocket here: use HTTP with server-sent events.",
-)
+_NO_WEBSOCKET: Final = "There is no WebSocket here: use HTTP with server-sent events."
 
 
 def mappers() -> list[dict[str, Any]]:
-    """`local_reply_config.mappers`: gRPC clients keep Envoy's text, upgrades become 426, then one mapper per status."""
+    """`local_reply_config.mappers`, first match first. gRPC clients keep Envoy's text.
+
+    A WebSocket is refused with 426, which clients such as Codex take as "use HTTP" without trying again.
+    """
     plain = {"text_format_source": {"inline_string": "%LOCAL_REPLY_BODY%"}}
     grpc = _all(
         _header("content-type", string_match={"prefix": "application/grpc"}),
@@ -57,7 +52,7 @@ def mappers() -> list[dict[str, Any]]:
     upgrade = _all(_status(403), _header("upgrade", present_match=True))
     return [
         {"filter": grpc, "body_format_override": plain},
-        {"filter": upgrade, "status_code": 426, **_reply(*_NO_UPGRADE)},
+        {"filter": upgrade, "status_code": 426, **_reply("invalid_request_error", "upgrade_required", _NO_WEBSOCKET)},
         *(
             {"filter": _status(status), **_reply(error.type, error.code, message, retry=status in (502, 503))}
             for status, (error, message) in _KNOWN.items()
