@@ -15,7 +15,7 @@ from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
 from services.vocabulary.usage import Usage
 
-TIMEOUT_S: Final = 10.0
+TIMEOUT_S: Final = 5.0
 """Long enough for a service that is being restarted: an answer that is made should not be lost for its price."""
 
 _CALLER = mirror(Caller, caller_pb2.Caller)

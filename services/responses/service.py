@@ -104,7 +104,7 @@ class Responses:
             cost = await self._settle(generation, projection.usage)
             yield [projection.complete(cost, int(self._now()))]
         except Exception as error:  # noqa: BLE001  # whatever happens, the stream says so and ends properly
-            cost = await self._settle(generation, projection.usage)
+            cost = await self._settle_anyway(generation, projection.usage)
             yield projection.fail(_public(error), cost)
 
     def failed(self, call: Call, error: Exception) -> bytes:
@@ -137,7 +137,7 @@ class Responses:
                     if frames:
                         yield b"".join(frames)
         except Exception as error:  # noqa: BLE001  # as above
-            cost = await self._settle(generation, usage)
+            cost = await self._settle_anyway(generation, usage)
             if lane.begun:
                 yield lane.fail(_public(error), usage, cost, generation.created_at)
             else:
@@ -160,6 +160,14 @@ class Responses:
         if usage is None:
             return None
         return await self._meter.settle(generation.response_id, generation.caller, generation.target, usage)
+
+    async def _settle_anyway(self, generation: Generation, usage: Usage | None) -> Cost | None:
+        """After a failure: what was used still counts, but the first failure is the one the client hears of."""
+        try:
+            return await self._settle(generation, usage)
+        except Exception as error:  # noqa: BLE001
+            _log.error("usage not settled", response_id=generation.response_id, usage=usage, exc_info=error)
+            return None
 
 
 def _projection(generation: Generation) -> Projection:

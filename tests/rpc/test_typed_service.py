@@ -37,9 +37,11 @@ class OneKey:
 
 @contextlib.asynccontextmanager
 async def surface(
-    folder: Path, adapters: FixedAdapters, router: FixedRouter | None = None
+    folder: Path, adapters: FixedAdapters, router: FixedRouter | None = None, meter: FixedMeter | None = None
 ) -> AsyncIterator[ResponsesServiceStub]:
-    responses = Responses(router or FixedRouter(), adapters, FixedMeter(), now=lambda: 1000.0, new_id=lambda: "resp_1")
+    responses = Responses(
+        router or FixedRouter(), adapters, meter or FixedMeter(), now=lambda: 1000.0, new_id=lambda: "resp_1"
+    )
     typed = TypedResponses(responses, OneKey())
     async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
         yield ResponsesServiceStub(channel)
@@ -147,6 +149,19 @@ async def test_what_fails_later_is_an_event(tmp_path: Path):
     assert events[-2].error.error.code == "provider_error"
     assert events[-1].response_failed.response.status == response_pb2.RESPONSE_STATUS_FAILED
     assert events[-1].response_failed.response.error.message == "it broke"
+
+
+async def test_a_stream_whose_billing_fails_still_ends(tmp_path: Path):
+    """What cannot be settled is not `completed`: the client hears why, and the stream ends as every failure does."""
+
+    class Broken(FixedMeter):
+        async def settle(self, response_id, caller, target, usage):
+            raise errors.Overloaded("billing is away", retry_after=1)
+
+    async with surface(tmp_path, FixedAdapters(), meter=Broken()) as stub:
+        events = [event async for event in stub.StreamResponse(HI, metadata=KEY)]
+    assert [event.WhichOneof("event") for event in events[-2:]] == ["error", "response_failed"]
+    assert events[-2].error.error.message == "billing is away"
 
 
 async def test_a_client_that_leaves_stops_the_provider(tmp_path: Path):
