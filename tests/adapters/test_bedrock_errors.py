@@ -59,9 +59,10 @@ def test_every_body_is_an_error_with_a_message(body: bytes, code: str | None) ->
 
 
 def test_the_wait_a_provider_asks_for() -> None:
-    """Retry-After in seconds is carried."""
+    """Retry-After, in seconds or as a date, is carried."""
     assert CONVERSE.error(429, {"retry-after": "7"}, b"{}").retry_after == 7
-    assert CONVERSE.error(429, {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"{}").retry_after is None
+    headers = {"Retry-After": "Wed, 21 Oct 2026 07:28:10 GMT", "Date": "Wed, 21 Oct 2026 07:28:00 GMT"}
+    assert CONVERSE.error(429, headers, b"{}").retry_after == 10
 
 
 def test_a_models_own_status_says_more() -> None:

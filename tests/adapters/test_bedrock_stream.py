@@ -255,6 +255,23 @@ def test_usage_is_disjoint(counts: dict[str, Any], usage: Usage) -> None:
     assert UsageReported(usage) in CONVERSE.answer(answer([], usage=given), call(), target())
 
 
+@pytest.mark.parametrize(
+    ("served", "tier"),
+    [
+        ({"serviceTier": {"type": "priority"}, "performanceConfig": {"latency": "optimized"}}, "priority"),
+        ({"serviceTier": {"type": "default"}, "performanceConfig": {"latency": "standard"}}, ""),
+        ({"performanceConfig": {"latency": "optimized"}}, "fast"),
+    ],
+)
+def test_the_tier_it_was_served_at(served: dict[str, Any], tier: str) -> None:
+    """Prices depend on it."""
+    body = json.loads(answer([])) | served
+    usage = UsageReported(Usage(input=5, output=7, tier=tier))
+    assert usage in CONVERSE.answer(json.dumps(body).encode(), call(), target())
+    end = frame("metadata", {"usage": body["usage"], **served})
+    assert usage in list(decoded([frame("messageStop", {"stopReason": "end_turn"}) + end], call()))
+
+
 def test_novas_web_search() -> None:
     """Its own search is a search, its findings are citations."""
     given = asked(tools=[{"type": "web_search"}])
@@ -326,6 +343,7 @@ TOOL = frame("contentBlockStart", {"contentBlockIndex": 0, "start": {"toolUse": 
         frame("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"hologram": {}}}),
         frame("contentBlockDelta", {"contentBlockIndex": "0", "delta": {"text": "a"}}),
         frame("contentBlockDelta", "text"),
+        frame("messageStart", {"role": "user"}),
         frame("contentBlockStart", {"contentBlockIndex": 0, "start": {"image": {"format": "png"}}}),
         TOOL + TEXT,
         TOOL + TOOL,

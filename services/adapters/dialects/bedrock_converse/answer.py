@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from services.adapters.dialects.bedrock_converse.blocks import Blocks, protocol_error
-from services.adapters.dialects.bedrock_converse.wire import ModelFields, WireCitation, WireText, WireUsage
+from services.adapters.dialects.bedrock_converse.wire import ModelFields, Served, WireCitation, WireText
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event
@@ -52,10 +52,9 @@ class _Output(msgspec.Struct, rename="camel"):
     message: _Message
 
 
-class _Response(msgspec.Struct, rename="camel"):
+class _Response(Served, rename="camel", kw_only=True):
     output: _Output
     stop_reason: str
-    usage: WireUsage
     additional_model_response_fields: ModelFields | None = None
 
 
@@ -73,7 +72,7 @@ def answer(body: bytes, call: Call, target: Target) -> Sequence[Event]:
     for index, block in enumerate(response.output.message.content):
         events += _events(blocks, index, block)
         events += blocks.stop(index)
-    events.append(blocks.usage(response.usage))
+    events.append(blocks.usage(response))
     events.append(blocks.finish(response.stop_reason, response.additional_model_response_fields))
     return events
 

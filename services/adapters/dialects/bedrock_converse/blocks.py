@@ -13,7 +13,7 @@ from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects.bedrock_converse.messages import REDACTED, THINKING
 from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT
 from services.adapters.dialects.bedrock_converse.tools import answer_tool, offered
-from services.adapters.dialects.bedrock_converse.wire import ModelFields, WireCitation, WireUsage
+from services.adapters.dialects.bedrock_converse.wire import ModelFields, Served, WireCitation
 from services.catalog.schema import Target
 from services.vocabulary.call import Call, CustomTool
 from services.vocabulary.event import (
@@ -179,8 +179,9 @@ class Blocks:
         """The message ended: so did every block."""
         return [event for index in sorted(self._open) for event in self.stop(index)]
 
-    def usage(self, usage: WireUsage) -> UsageReported:
+    def usage(self, served: Served) -> UsageReported:
         """The tokens of the whole answer."""
+        usage = served.usage
         hour = sum(detail.input_tokens for detail in usage.cache_details if detail.ttl == "1h")
         return UsageReported(
             Usage(
@@ -190,6 +191,7 @@ class Blocks:
                 cache_write_1h=hour,
                 output=usage.output_tokens,
                 web_searches=self._searches,
+                tier=served.tier,
             )
         )
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.retry_after import retry_after
 from services.wire.frame import Frame
 
 _KINDS: Final[dict[str, Kind]] = {
@@ -66,7 +67,7 @@ def error(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError
     given = _read(body)
     lower = {name.lower(): value for name, value in headers.items()}
     code = _short(lower.get("x-amzn-errortype") or given.type_ or given.code or "")
-    return _error(code, given, status, _retry_after(lower.get("retry-after")))
+    return _error(code, given, status, retry_after(lower))
 
 
 def exception(frame: Frame) -> UpstreamError:
@@ -84,12 +85,12 @@ def public(message: str) -> str:
     return _ACCOUNT.sub("************", _IDENTITY.sub("(an AWS identity)", message))
 
 
-def _error(code: str, given: _Body, status: int | None, retry_after: int | None) -> UpstreamError:
+def _error(code: str, given: _Body, status: int | None, wait: int | None) -> UpstreamError:
     kind = _KINDS.get(code)
     if kind is None or given.original_status is not None:  # a model's own status says more than "model error"
         kind = _kind_of_status(given.original_status or status)
     message = public(given.message or given.upper_message or "") or code or f"HTTP status {status} without a message"
-    return UpstreamError(kind, message, status=status, retry_after=retry_after, code=code or None)
+    return UpstreamError(kind, message, status=status, retry_after=wait, code=code or None)
 
 
 def _kind_of_status(status: int | None) -> Kind:
@@ -118,7 +119,3 @@ def _read(body: bytes) -> _Body:
 def _short(code: str) -> str:
     """`ValidationException` of `com.amazon…#ValidationException` and `ValidationException:http://…`."""
     return code.partition(":")[0].rpartition("#")[2].strip()
-
-
-def _retry_after(value: str | None) -> int | None:
-    return int(value) if value is not None and value.strip().isdecimal() else None

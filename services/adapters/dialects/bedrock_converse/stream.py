@@ -5,13 +5,14 @@ reason, so the answer is complete with `metadata` and not before. The `p` of eve
 """
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects.bedrock_converse.blocks import Blocks, protocol_error
 from services.adapters.dialects.bedrock_converse.errors import exception
-from services.adapters.dialects.bedrock_converse.wire import ModelFields, WireCitation, WireUsage
+from services.adapters.dialects.bedrock_converse.wire import ModelFields, Served, WireCitation
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event
@@ -57,6 +58,10 @@ class _BlockStart(msgspec.Struct, rename="camel"):
     start: _Start
 
 
+class _MessageStart(msgspec.Struct):
+    role: Literal["assistant"]
+
+
 class _BlockStop(msgspec.Struct, rename="camel"):
     content_block_index: int
 
@@ -66,15 +71,12 @@ class _MessageStop(msgspec.Struct, rename="camel"):
     additional_model_response_fields: ModelFields | None = None
 
 
-class _Metadata(msgspec.Struct, rename="camel"):
-    usage: WireUsage
-
-
 _block_delta = msgspec.json.Decoder(_BlockDelta)
 _block_start = msgspec.json.Decoder(_BlockStart)
 _block_stop = msgspec.json.Decoder(_BlockStop)
 _message_stop = msgspec.json.Decoder(_MessageStop)
-_metadata = msgspec.json.Decoder(_Metadata)
+_metadata = msgspec.json.Decoder(Served)
+_message_start = msgspec.json.Decoder(_MessageStart)
 
 
 class ConverseDecoder:
@@ -116,7 +118,8 @@ class ConverseDecoder:
             raise UpstreamError(Kind.TRUNCATED, "The answer ended before it was complete.")
         return ()
 
-    def _begin(self, _: bytes) -> Sequence[Event]:
+    def _begin(self, data: bytes) -> Sequence[Event]:
+        _message_start.decode(data)
         return ()
 
     def _delta(self, data: bytes) -> Sequence[Event]:
@@ -156,7 +159,7 @@ class ConverseDecoder:
     def _end(self, data: bytes) -> Sequence[Event]:
         if self._stop is None:
             raise protocol_error("metadata before the stop reason")
-        usage = self._blocks.usage(_metadata.decode(data).usage)
+        usage = self._blocks.usage(_metadata.decode(data))
         self._complete = True
         try:
             return (usage, self._blocks.finish(self._stop.stop_reason, self._stop.additional_model_response_fields))

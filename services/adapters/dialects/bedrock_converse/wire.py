@@ -44,6 +44,34 @@ class WireUsage(msgspec.Struct, rename="camel"):
     cache_details: list[_CacheDetail] = []
 
 
+class Tier(msgspec.Struct):
+    """What the call was served at; the usual one is `default`."""
+
+    type: str = ""
+
+
+class Performance(msgspec.Struct):
+    """`optimized` costs more than `standard`."""
+
+    latency: str = ""
+
+
+class Served(msgspec.Struct, rename="camel"):
+    """How the call was served and what it used."""
+
+    usage: WireUsage
+    service_tier: Tier | None = None
+    performance_config: Performance | None = None
+
+    @property
+    def tier(self) -> str:
+        """`Usage.tier`: empty for the usual one."""
+        if self.service_tier is not None and self.service_tier.type not in {"", "default"}:
+            return self.service_tier.type
+        optimized = self.performance_config is not None and self.performance_config.latency == "optimized"
+        return "fast" if optimized else ""
+
+
 class ModelFields(msgspec.Struct):
     """What `additionalModelResponseFieldPaths` asked for."""
 
