@@ -25,7 +25,7 @@ CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required"
 TOOLS = [{"type": "function", "name": name, "parameters": CITY} for name in ("get_weather", "get_time")]
 
 
-def answered(provider: str, format: str, body: Json) -> Json:
+def answered(provider: str, format: str, body: Json, model: str = "some-model") -> Json:
     """One request to the fake: the public response. What the fake refuses is raised."""
     if str(SHARED) not in sys.path:
         sys.path.append(str(SHARED))
@@ -35,7 +35,7 @@ def answered(provider: str, format: str, body: Json) -> Json:
         if isinstance(thing, type) and thing.__module__ == f"actor.dialects.{format}" and hasattr(thing, "frames")
     )
     base, mind, usage = (importlib.import_module(f"actor.{name}") for name in ("dialects.base", "mind", "usage"))
-    target = Target(provider=ROWS[provider], dialect=format, model="some-model", upstream="some-model")
+    target = Target(provider=ROWS[provider], dialect=format, model=model, upstream=model)
     call = intake.read(json.dumps({**body, "model": target.id}).encode())
     call, losses = carry.prepare(call, target, format, "scope")
     request = dialect(format).request(call, target)

@@ -173,14 +173,15 @@ def test_parallel_calls_and_their_results() -> None:
         ToolResult("call|1", [Text("one")]),
         ToolResult("c2", [], is_error=True),
     ]
-    body, _ = written(call(items=items))
+    body, request = written(call(items=items))
+    assert losses(request) == {"input[5].output": "changed"}
     uses = [block["toolUse"] for block in body["messages"][1]["content"]]
     results = body["messages"][2]["content"]
     assert uses[0]["input"] == {"x": 1}
     assert uses[1] == {"toolUseId": "c2", "name": "ping", "input": {}}
     assert uses[0]["toolUseId"] == results[0]["toolResult"]["toolUseId"] != "call|1"
     assert uses[0]["name"].startswith("a_b_")
-    assert results[1]["toolResult"] == {"toolUseId": "c2", "content": [{"text": " "}], "status": "error"}
+    assert results[1]["toolResult"] == {"toolUseId": "c2", "content": [{"text": "(empty)"}], "status": "error"}
     assert results[2] == {"text": "And hurry."}
 
 
@@ -300,6 +301,16 @@ def test_cache_points_of_system_tools_results_and_the_whole_request() -> None:
     assert not request.losses
     _, request = written(given, NOVA)
     assert losses(request) == {"tools[0].cache_control": "dropped"}
+
+
+def test_four_cache_points_at_most() -> None:
+    """Bedrock refuses more; the latest ones cover what the earlier ones did. A marker on nothing marks what was before."""
+    marked = [Text(letter, Cache()) for letter in "abcd"]
+    items = [Message("system", [Text("s", Cache())]), Message("user", [*marked, Text("", Cache()), Text(" ")])]
+    body, request = written(call(items=items))
+    assert body["system"] == [{"text": "s"}]
+    assert [next(iter(block)) for block in body["messages"][0]["content"]] == ["text", "cachePoint"] * 4
+    assert losses(request) == {"cache_control": "dropped"}
 
 
 def test_no_cache_point_follows_a_document_that_is_no_pdf() -> None:

@@ -8,11 +8,12 @@ from typing import Final
 
 import msgspec
 
+from services.adapters.dialects.bedrock_converse.cache import cache_point
 from services.adapters.dialects.bedrock_converse.families import Family
 from services.adapters.dialects.bedrock_converse.losses import Losses
 from services.adapters.dialects.bedrock_converse.names import call_id, tool_name
 from services.adapters.dialects.bedrock_converse.parts import file_block, image_block
-from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT, Block, cache_point
+from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT, Block
 from services.errors import InvalidRequest
 from services.vocabulary.call import (
     Cache,
@@ -35,7 +36,7 @@ REDACTED: Final = "redacted"
 
 _BRIDGE: Final = "."  # what an assistant says between tool results and what may not stand beside them
 _BEGIN: Final = "(The conversation begins with the assistant.)"
-_EMPTY_RESULT: Final = " "  # an empty text is refused
+_EMPTY_RESULT: Final = "(empty)"  # a result without text is refused, and so is one of spaces
 
 _arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -61,7 +62,7 @@ class Conversation:
 
     def write(self, call: Call, notes: list[str]) -> tuple[list[Block], list[dict[str, object]]]:
         """`system` and `messages`. Raises `InvalidRequest` for what cannot be carried. `notes`: our own words at the end."""
-        if call.instructions:
+        if call.instructions and call.instructions.strip():
             self._system.append({"text": call.instructions})
         for index, item in enumerate(call.items):
             path = f"input[{index}]"
@@ -93,9 +94,9 @@ class Conversation:
             where = f"{path}.content[{index}]"
             if not isinstance(part, Text):
                 raise InvalidRequest(f"System messages hold only text (at {where}).", param=where)
-            if part.text:
+            if part.text.strip():
                 self._system.append({"text": part.text})
-                self._mark(part.cache, self._system, where)
+            self._mark(part.cache, self._system, where)
 
     def _say(self, role: str, content: list[Part], path: str) -> None:
         blocks = self._turn(role).blocks
@@ -108,9 +109,8 @@ class Conversation:
     def _part(self, part: Part, where: str, blocks: list[Block], *, marks: bool = True) -> None:
         match part:
             case Text(text=text) | Refusal(text=text):
-                if not text:
-                    return
-                blocks.append({"text": text})
+                if text.strip():  # what is only spaces is refused
+                    blocks.append({"text": text})
             case Image():
                 if part.detail in {"low", "high", "original"}:
                     self._losses.add(f"{where}.detail", "dropped", "Bedrock has no image detail.")
@@ -148,12 +148,12 @@ class Conversation:
         content: list[Block] = []
         for index, part in enumerate(result.output):
             self._part(part, f"{path}.output[{index}]", content, marks=False)
+        if not content:
+            content.append({"text": _EMPTY_RESULT})
+            self._losses.add(f"{path}.output", "changed", f"Sent as {_EMPTY_RESULT!r}: results must say something.")
         if self._model.json_results:
-            content = [_as_json(block) for block in content]
-        block: dict[str, object] = {
-            "toolUseId": call_id(result.call_id),
-            "content": content or [{"text": _EMPTY_RESULT}],
-        }
+            content = [_as_json(part) for part in content]
+        block: dict[str, object] = {"toolUseId": call_id(result.call_id), "content": content}
         if result.is_error and self._model.result_status:
             block["status"] = "error"
         elif result.is_error:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from services.adapters.dialect import HttpRequest
+from services.adapters.dialects.bedrock_converse.cache import keep_latest_cache_points
 from services.adapters.dialects.bedrock_converse.families import Family, family
 from services.adapters.dialects.bedrock_converse.losses import Losses, fields_without_place
 from services.adapters.dialects.bedrock_converse.messages import Conversation
@@ -24,6 +25,7 @@ def request(call: Call, target: Target) -> HttpRequest:
     tools = plan_tools(call, model, target, losses)
     thinking = decide(call, model, target, losses, forced=tools.forced)
     system, messages = Conversation(model, losses).write(call, tools.notes)
+    keep_latest_cache_points(tools.blocks, system, messages, losses)
     body: dict[str, object] = {"messages": messages}
     if system:
         body["system"] = system

@@ -1,6 +1,6 @@
-"""Single entries of `toolConfig.tools`, and the cache point that may follow them and other blocks.
+"""Single entries of `toolConfig.tools`.
 
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html, API_runtime_CachePointBlock.html
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolSpecification.html
 """
 
 from typing import Final
@@ -71,13 +71,6 @@ def grounding(tool: WebSearchTool, path: str, model: Family, losses: Losses) -> 
     if tool.location is not None:
         losses.add(f"{path}.user_location", "dropped", "Nova's web search has no such setting.")
     return {"systemTool": {"name": GROUNDING}}
-
-
-def cache_point(ttl: str, model: Family, param: str, losses: Losses) -> Block:
-    """A `cachePoint` block. Five minutes are the default and not said: not every model knows the field."""
-    if ttl == "1h" and not model.cache_hour:
-        losses.add(param, "changed", "The model's prompt cache keeps five minutes.")
-    return {"cachePoint": {"type": "default", "ttl": "1h"} if ttl == "1h" and model.cache_hour else {"type": "default"}}
 
 
 def object_schema(schema: msgspec.Raw, param: str) -> msgspec.Raw:

@@ -7,13 +7,13 @@ so there Claude gets its own `tool_choice` and other models are told in words.
 
 from typing import Final, NamedTuple
 
+from services.adapters.dialects.bedrock_converse.cache import cache_point
 from services.adapters.dialects.bedrock_converse.families import Family, family
 from services.adapters.dialects.bedrock_converse.losses import Losses
 from services.adapters.dialects.bedrock_converse.names import tool_name
 from services.adapters.dialects.bedrock_converse.specs import (
     ANY_ARGUMENTS,
     Block,
-    cache_point,
     custom,
     function,
     grounding,
@@ -48,6 +48,13 @@ class ToolPlan(NamedTuple):
     fields: dict[str, object]
     notes: list[str]
     forced: bool
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The entries of `toolConfig.tools`."""
+        tools = self.config["tools"] if self.config is not None else []
+        assert isinstance(tools, list)
+        return tools
 
 
 def answer_tool(call: Call, target: Target) -> str | None:
