@@ -5,7 +5,7 @@ for. A catalogue never changes; a new one replaces it. Looking a model up is a d
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ import msgspec
 
 from services.catalog import environment as env
 from services.catalog.reading import CatalogError, Rows, read
-from services.catalog.schema import Facts, Model, Offer, PriceRow, Provider, Target
+from services.catalog.schema import DIALECTS, Facts, Model, Offer, PriceRow, Provider, Target
 from services.errors import InvalidRequest, ModelNotFound
 
 # An upstream model id is put into URLs: no spaces, no query, no escapes, and (below) no way up.
@@ -51,11 +51,18 @@ class Catalog:
             if row.since:
                 _check_date(row.since, f"price of {row.provider}/{row.model}: since")
 
-    def configured(self, environment: Mapping[str, str], *, own_port: int | None = None) -> "Catalog":
-        """What can be served with this environment. Raises `CatalogError` for a base URL that is this gateway itself."""
+    def configured(
+        self, environment: Mapping[str, str], *, own_port: int | None = None, dialects: Collection[str] = DIALECTS
+    ) -> "Catalog":
+        """What can be served with this environment, by a gateway that speaks `dialects` and listens on `own_port`.
+
+        Raises `CatalogError` for a base URL that is this gateway itself.
+        """
         providers = {}
         unconfigured: dict[str, Sequence[str]] = {}
         for provider in self.providers.values():
+            if provider.dialect not in dialects:
+                continue
             if (filled := env.configure(provider, environment)) is None:
                 lacks = env.missing(provider, environment)
                 unconfigured.update(dict.fromkeys((provider.id, *provider.aliases), lacks))
@@ -66,7 +73,7 @@ class Catalog:
         models = [
             msgspec.structs.replace(model, offers=offers)
             for model in self.models.values()
-            if (offers := [offer for offer in model.offers if offer.provider in providers])
+            if (offers := [offer for offer in model.offers if _speaks(offer, model, providers, dialects)])
         ]
         return Catalog(Rows(list(providers.values()), models, list(self.prices)), unconfigured=unconfigured)
 
@@ -152,6 +159,11 @@ def dialect_of(provider: Provider, upstream: str) -> str:
     folded = upstream.lower()
     prefixes = [prefix for prefix in provider.dialects if folded.startswith(prefix.lower())]
     return provider.dialects[max(prefixes, key=len)] if prefixes else provider.dialect
+
+
+def _speaks(offer: Offer, model: Model, providers: Mapping[str, Provider], dialects: Collection[str]) -> bool:
+    provider = providers.get(offer.provider)
+    return provider is not None and (offer.dialect or dialect_of(provider, offer.upstream or model.id)) in dialects
 
 
 def _facts(model: Model, offer: Offer) -> Facts:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import yaml
 
-from services.catalog.schema import Model, PriceRow, Provider
+from services.catalog.schema import DIALECTS, Model, PriceRow, Provider
 
 ROOM = Path(__file__).parent
 
@@ -54,11 +54,22 @@ def read(config: Path | None = None) -> Rows:
         _merge(providers, _list(own, "providers", config), config, {})
         _merge(models, _list(own, "models", config), config, {"author": "custom", "created": "1970-01-01"})
         prices += _list(own, "prices", config)
-    return Rows(
+    rows = Rows(
         [_convert(row, Provider, f"provider {row['id']}") for row in providers.values()],
         [_convert(row, Model, f"model {row['id']}") for row in models.values()],
         [_convert(row, PriceRow, f"price of {row.get('model')}") for row in prices],
     )
+    for provider in rows.providers:
+        _check_dialects(f"provider {provider.id}", provider.dialect, *provider.dialects.values(), *provider.paths)
+    for model in rows.models:
+        _check_dialects(f"model {model.id}", *(offer.dialect for offer in model.offers))
+    return rows
+
+
+def _check_dialects(where: str, *names: str | None) -> None:
+    for name in names:
+        if name is not None and name not in DIALECTS:
+            raise CatalogError(f"{where}: unknown dialect `{name}`; there are {', '.join(sorted(DIALECTS))}")
 
 
 def _provider(path: Path) -> dict[str, Any]:

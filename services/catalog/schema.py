@@ -8,6 +8,20 @@ import msgspec
 
 from services.vocabulary.call import Effort
 
+DIALECTS = frozenset(
+    {
+        "anthropic_bedrock",
+        "anthropic_messages",
+        "anthropic_vertex",
+        "bedrock_converse",
+        "cohere_chat",
+        "gemini",
+        "openai_chat",
+        "openai_responses",
+        "sandbox",
+    }
+)
+
 Scalar = str | int | float | bool | list[str] | None
 
 

@@ -14,8 +14,9 @@ from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServi
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
 
-from services.adapters.adapter import Adapter
+from services.adapters.adapter import SANDBOX, Adapter
 from services.adapters.credentials import EnvironmentCredentials
+from services.adapters.registry import DIALECTS
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
 from services.billing.meter import PricingMeter
@@ -105,7 +106,8 @@ class _Parts:
         """What this environment can serve."""
         try:
             everything = catalogue.load(self.settings.config)
-            return everything.configured(self.settings.environment, own_port=self.settings.port)
+            spoken = {*DIALECTS, SANDBOX}
+            return everything.configured(self.settings.environment, own_port=self.settings.port, dialects=spoken)
         except CatalogError as error:
             raise SettingsError(str(error)) from error
 

@@ -6,7 +6,7 @@ import pytest
 
 from services.catalog.catalog import Catalog, dialect_of, load
 from services.catalog.reading import CatalogError, Rows, read
-from services.catalog.schema import Facts, Model, Offer, PriceRow, Provider, Rates
+from services.catalog.schema import Auth, Facts, Model, Offer, PriceRow, Provider, Rates
 from services.errors import InvalidRequest, ModelNotFound
 
 ONE = Provider(
@@ -149,6 +149,20 @@ def test_our_own_rows_are_valid():
     assert known.resolve("sandbox/echo")[0].id == "sandbox/echo"
 
 
+def test_what_the_gateway_cannot_speak_is_not_offered():
+    """A provider or offer whose wire format is missing from this build is left out, not served with an error."""
+    whole = catalog(model(), model("n", offers=[Offer("one", dialect="cohere_chat")]))
+    keyless = {
+        name: Provider(name, "", dialect, "http://x", auth=Auth("none"))
+        for name, dialect in (("one", "openai_chat"), ("two", "gemini"))
+    }
+    whole = Catalog(Rows(list(keyless.values()), list(whole.models.values())))
+    known = whole.configured({}, dialects={"openai_chat"})
+    assert set(known.providers) == {"one"}
+    assert [target.id for target in known.resolve("m")] == ["one/m"]
+    assert "n" not in known.models
+
+
 class TestConfig:
     """The operator's own file."""
 
@@ -188,6 +202,11 @@ class TestConfig:
             ("providers: [{name: x}]", "has no `id`"),
             ("providers: [{id: x}]", "provider x: Object missing required field `name`"),
             ("providers: [{id: openai, colour: red}]", "provider openai: Object contains unknown field `colour`"),
+            (
+                "providers: [{id: openai, dialect: telepathy}]",
+                "provider openai: unknown dialect `telepathy`; there are anthr",
+            ),
+            ("models: [{id: x, offers: [{provider: openai, dialect: morse}]}]", "model x: unknown dialect `morse`"),
             ("models: [{id: x, created: 5, offers: []}]", "model x: Expected `str`, got `int` - at `$.created`"),
             ("models: [{id: x, offers: []}, {id: x, offers: []}]", "`x` is there twice"),
             ("- 1", "must be a mapping"),
