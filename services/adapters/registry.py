@@ -7,6 +7,7 @@ from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.adapters.dialects.anthropic_messages.bedrock import AnthropicBedrock
 from services.adapters.dialects.anthropic_messages.vertex import AnthropicVertex
 from services.adapters.dialects.bedrock_converse import BedrockConverse
+from services.adapters.dialects.cohere_chat import CohereChat
 from services.adapters.dialects.gemini import Gemini
 from services.adapters.dialects.openai_chat import OpenAIChat
 from services.adapters.dialects.openai_responses import OpenAIResponses
@@ -16,6 +17,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
     "anthropic_vertex": AnthropicVertex(),
     "anthropic_bedrock": AnthropicBedrock(),
     "bedrock_converse": BedrockConverse(),
+    "cohere_chat": CohereChat(),
     "gemini": Gemini(),
     "openai_chat": OpenAIChat(),
     "openai_responses": OpenAIResponses(),

@@ -297,6 +297,19 @@ def test_a_search_models_citations_and_its_search():
     assert answer({"content": "Hi", "annotations": [note]}, call=searching) == events
 
 
+def test_sources_wait_for_a_text():
+    """A list of sources in the first chunk is the source of nothing yet; with calls alone it never is."""
+    sources = {"citations": ["https://a.test"]}
+    assert decode(sse(chunk({"content": ""}, **sources), chunk({"content": "Hi"}, **sources), stop(), "[DONE]"))[
+        :2
+    ] == [
+        TextDelta("Hi"),
+        Citation("https://a.test"),
+    ]
+    only_calls = decode(sse(chunk(calls(piece(0, "a", "f", "{}")), **sources), stop("tool_calls"), "[DONE]"))
+    assert not any(isinstance(event, Citation) for event in only_calls)
+
+
 def test_references_of_text_parts():
     """Each source once."""
     part = {

@@ -9,8 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
+from services.adapters.dialects import emulated
 from services.adapters.dialects.openai_chat.parts import Content, content_of, joined, write_parts
 from services.adapters.dialects.openai_chat.quirks import Quirks
 from services.adapters.dialects.openai_chat.writing import Wire, Writing
@@ -31,7 +30,7 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(slots=True)
-class _Turn:
+class Turn:
     """What the assistant said and called, and what its tools answered."""
 
     reasoning: list[str] = field(default_factory=list)
@@ -43,7 +42,7 @@ class _Turn:
 
 def write_messages(call: Call, writing: Writing) -> list[Wire]:
     """All messages, instructions first."""
-    writer = _Writer(writing)
+    writer = Writer(writing)
     if call.instructions is not None:
         writer.prompt("system", [Text(call.instructions)], "instructions")
     for index, item in enumerate(call.items):
@@ -63,16 +62,16 @@ def wire_id(call_id: str, quirks: Quirks) -> str:
     return "".join(digits)
 
 
-class _Writer:
+class Writer:
     """Messages as they grow. `_open` is the assistant's turn that may still be added to."""
 
     def __init__(self, writing: Writing) -> None:
-        self._writing = writing
-        self._quirks = writing.quirks
-        self._blocks: list[Wire | _Turn] = []
+        self.writing = writing
+        self.quirks = writing.quirks
+        self._blocks: list[Wire | Turn] = []
         self._prompts: list[Wire] = []  # of the one system prompt, under Mistral's rules
-        self._open: _Turn | None = None
-        self._waiting: dict[str, _Turn] = {}  # call id -> the turn that wants its result
+        self._open: Turn | None = None
+        self._waiting: dict[str, Turn] = {}  # call id -> the turn that wants its result
 
     def add(self, item: Message | ToolCall | ToolResult | Reasoning | Hosted, path: str) -> None:
         """One item of the conversation."""
@@ -89,23 +88,23 @@ class _Writer:
             case ToolResult():
                 self._answered(item, path)
             case Reasoning():
-                self._reasoned(item, path)
+                self.reasoned(item, path)
             case Hosted():
                 pass  # a receipt of a hosted tool's work; `carry` has said that it goes, and refused all others
 
     def prompt(self, role: str, content: Sequence[Part], path: str) -> None:
         """A system or developer prompt. Under Mistral's rules later ones join the first."""
         self._open = None
-        written = write_parts(content, path, self._writing)
-        if self._quirks.strict_order and self._prompts:
+        written = write_parts(content, path, self.writing)
+        if self.quirks.strict_order and self._prompts:
             if self._blocks:
-                self._writing.lose(path.removesuffix(".content"), "moved", "joined to the first system prompt")
+                self.writing.lose(path.removesuffix(".content"), "moved", "joined to the first system prompt")
             self._prompts.append({"type": "text", "text": "\n"})
-        if self._quirks.strict_order:
+        if self.quirks.strict_order:
             self._prompts += written
             return
-        sent = "developer" if role == "developer" and self._quirks.developer_role else "system"
-        self._blocks.append({"role": sent, "content": self._content_of(written)})
+        sent = "developer" if role == "developer" and self.quirks.developer_role else "system"
+        self._blocks.append({"role": sent, "content": self.content_of(written)})
 
     def finish(self) -> list[Wire]:
         """All messages in order."""
@@ -113,38 +112,38 @@ class _Writer:
         if self._prompts:
             messages.append({"role": "system", "content": joined(self._prompts)})
         for block in self._blocks:
-            if not isinstance(block, _Turn):
+            if not isinstance(block, Turn):
                 self._before_user(messages, block)
                 messages.append(block)
                 continue
-            messages.append(self._assistant(block))
+            messages.append(self.assistant(block))
             messages += block.results
             if block.media:
                 user: Wire = {"role": "user", "content": block.media}
                 self._before_user(messages, user)
                 messages.append(user)
-        if self._quirks.strict_order and messages and _spoke(messages[-1]):
+        if self.quirks.strict_order and messages and _spoke(messages[-1]):
             messages[-1]["prefix"] = True
-            self._writing.lose("input", "changed", "the assistant's last message is continued, not followed")
+            self.writing.lose("input", "changed", "the assistant's last message is continued, not followed")
         return messages
 
     # ---- one kind of item each ---------------------------------------------------------------------------------------
 
     def _said(self, item: Message, path: str) -> None:
-        written = write_parts(item.content, f"{path}.content", self._writing)
+        written = write_parts(item.content, f"{path}.content", self.writing)
         if spoken := [part for part in written if part.get("text") != ""]:  # xAI and Mistral refuse what says nothing
-            self._turn(fresh=True).content += spoken
+            self.turn(fresh=True).content += spoken
 
     def _called(self, item: ToolCall, path: str) -> None:
-        turn = self._turn()
+        turn = self.turn()
         if not item.custom:
             inner: Wire = {"name": item.name, "arguments": item.arguments or "{}"}
-        elif self._quirks.custom_tools:
+        elif self.quirks.custom_tools:
             inner = {"name": item.name, "input": item.arguments}
         else:
-            inner = {"name": item.name, "arguments": msgspec.json.encode({"input": item.arguments}).decode()}
-        kind = "custom" if item.custom and self._quirks.custom_tools else "function"
-        turn.calls.append({"id": wire_id(item.call_id, self._quirks), "type": kind, kind: inner})
+            inner = {"name": item.name, "arguments": emulated.wrap(item.arguments)}
+        kind = "custom" if item.custom and self.quirks.custom_tools else "function"
+        turn.calls.append({"id": wire_id(item.call_id, self.quirks), "type": kind, kind: inner})
         self._waiting[item.call_id] = turn
         self._lose_cache(item, path)
 
@@ -155,77 +154,77 @@ class _Writer:
                 f"No tool call of this conversation has the id `{item.call_id}`.", param=f"{path}.call_id"
             )
         if turn is not self._blocks[-1]:
-            self._writing.lose(path, "moved", "a result follows its call at once")
+            self.writing.lose(path, "moved", "a result follows its call at once")
         self._open = None
-        parts = write_parts(item.output, f"{path}.output", self._writing)
+        parts = write_parts(item.output, f"{path}.output", self.writing)
         if item.is_error:
             parts.insert(
                 0, {"type": "text", "text": "Error:"}
             )  # the format has no field for it; the word tells the model
-            self._writing.lose(f"{path}.is_error", "emulated", "said in front of the result")
-        if self._quirks.tool_media:
-            content: Content = self._content_of(parts)
+            self.writing.lose(f"{path}.is_error", "emulated", "said in front of the result")
+        if self.quirks.tool_media:
+            content: Content = self.content_of(parts)
         else:
             media = [part for part in parts if part["type"] != "text"]
             content = joined(parts)
             if media:
                 content = content or "The result follows as an attachment."
-                self._writing.lose(f"{path}.output", "moved", "images and files follow in a user message")
+                self.writing.lose(f"{path}.output", "moved", "images and files follow in a user message")
                 turn.media += media
-        turn.results.append({"role": "tool", "tool_call_id": wire_id(item.call_id, self._quirks), "content": content})
+        turn.results.append({"role": "tool", "tool_call_id": wire_id(item.call_id, self.quirks), "content": content})
         self._lose_cache(item, path)
 
-    def _reasoned(self, item: Reasoning, path: str) -> None:
+    def reasoned(self, item: Reasoning, path: str) -> None:
         texts = item.content or item.summary
-        if self._quirks.replay_reasoning == "none" or not texts:
+        if self.quirks.replay_reasoning == "none" or not texts:
             if texts or item.seal is not None:
-                self._writing.lose(path, "dropped", f"{self._writing.name} takes no earlier reasoning back")
+                self.writing.lose(path, "dropped", f"{self.writing.name} takes no earlier reasoning back")
             return
-        self._turn(fresh=True).reasoning += texts
+        self.turn(fresh=True).reasoning += texts
 
     # ---- helpers -----------------------------------------------------------------------------------------------------
 
-    def _turn(self, *, fresh: bool = False) -> _Turn:
+    def turn(self, *, fresh: bool = False) -> Turn:
         """The open turn of the assistant, or a new one. `fresh`: what comes begins a message, if the open one has its text.
 
         Once a turn has calls everything joins it: their results must come next.
         """
         ended = fresh and self._open is not None and self._open.content and not self._open.calls
-        if self._open is None or (ended and not self._quirks.strict_order):
-            self._open = _Turn()
+        if self._open is None or (ended and not self.quirks.strict_order):
+            self._open = Turn()
             self._blocks.append(self._open)
         return self._open
 
-    def _assistant(self, turn: _Turn) -> Wire:
+    def assistant(self, turn: Turn) -> Wire:
         message: Wire = {"role": "assistant"}
         parts = turn.content
-        replay = self._quirks.replay_reasoning
+        replay = self.quirks.replay_reasoning
         if turn.reasoning and replay == "thinking":
             texts = [{"type": "text", "text": text} for text in turn.reasoning]
             parts = [{"type": "thinking", "thinking": texts}, *parts]
         elif turn.reasoning:
             message[replay] = "\n\n".join(turn.reasoning)
-        if parts or self._quirks.empty_content or not turn.calls:
-            message["content"] = self._content_of(parts)
+        if parts or self.quirks.empty_content or not turn.calls:
+            message["content"] = self.content_of(parts)
         if turn.calls:
             message["tool_calls"] = turn.calls
         return message
 
     def _content(self, parts: Sequence[Part], path: str) -> Content:
-        return self._content_of(write_parts(parts, path, self._writing))
+        return self.content_of(write_parts(parts, path, self.writing))
 
-    def _content_of(self, parts: list[Wire]) -> Content:
-        return content_of(parts, lists=self._quirks.content_lists)
+    def content_of(self, parts: list[Wire]) -> Content:
+        return content_of(parts, lists=self.quirks.content_lists)
 
     def _before_user(self, messages: list[Wire], block: Wire) -> None:
         """Mistral refuses a user after a tool; the assistant has to say something in between."""
-        if self._quirks.strict_order and block["role"] == "user" and messages and messages[-1]["role"] == "tool":
+        if self.quirks.strict_order and block["role"] == "user" and messages and messages[-1]["role"] == "tool":
             messages.append({"role": "assistant", "content": "OK."})
-            self._writing.lose("input", "changed", "`OK.` by the assistant stands between a tool and the user")
+            self.writing.lose("input", "changed", "`OK.` by the assistant stands between a tool and the user")
 
     def _lose_cache(self, item: ToolCall | ToolResult, path: str) -> None:
         if item.cache is not None:
-            self._writing.lose(f"{path}.cache_control", "dropped", "the chat format has no cache markers on tools")
+            self.writing.lose(f"{path}.cache_control", "dropped", "the chat format has no cache markers on tools")
 
 
 def _spoke(message: Wire) -> bool:

@@ -3,8 +3,9 @@
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.dialects import emulated
 from services.adapters.dialects.openai_chat.quirks import Quirks
-from services.adapters.dialects.openai_chat.tools import answer_tool, answers_by_tool
+from services.adapters.dialects.openai_chat.tools import answers_by_tool
 from services.adapters.dialects.openai_chat.wire import Annotation, Choice, Completion, Logprobs, Message, Part
 from services.adapters.dialects.openai_chat.wire import ToolCall as WireCall
 from services.adapters.dialects.openai_chat.wire import Usage as WireUsage
@@ -38,10 +39,6 @@ _FAILED = ("error", "abort", "insufficient_system_resource")  # Mistral, vLLM, D
 _NO_LOGPROBS = (b"", b"null", b"[]")
 
 
-class _EmulatedInput(msgspec.Struct):
-    input: str
-
-
 class _OpenCall:
     """A call whose pieces are arriving. Until its name is known its arguments wait in `held`."""
 
@@ -61,7 +58,7 @@ class Reader:
     """State of one answer."""
 
     def __init__(self, call: Call, target: Target, quirks: Quirks) -> None:
-        self._answer = answer_tool(call) if answers_by_tool(call, target, quirks) else None
+        self._answer = emulated.answer_name(call) if answers_by_tool(call, target, quirks) else None
         self._emulated = frozenset(
             tool.name for tool in call.tools if isinstance(tool, CustomTool) and not quirks.custom_tools
         )
@@ -71,6 +68,7 @@ class Reader:
         self._by_index: dict[int, _OpenCall] = {}
         self._cited: set[str] = set()
         self._refused = False
+        self._speaking = False  # what is open now is text
         self._usage: WireUsage | None = None
         self.finish: str | None = None
 
@@ -100,9 +98,7 @@ class Reader:
     def _read_choice(self, choice: Choice, citations: list[str] | None, events: list[Event]) -> None:
         message = choice.delta if choice.delta is not None else choice.message
         if message is not None:
-            self._read_message(message, choice.logprobs, events)
-        for url in citations or ():  # xAI and Perplexity: sources of the whole text, repeated in every chunk
-            self._cite(Citation(url=url), events)
+            self._read_message(message, choice.logprobs, citations, events)
         if choice.finish_reason and self.finish is None:
             self.finish = choice.finish_reason
             if self.finish in _FAILED:
@@ -110,48 +106,57 @@ class Reader:
             for call in self._calls:
                 _close(call, events)
 
-    def _read_message(self, message: Message, logprobs: Logprobs | None, events: list[Event]) -> None:
+    def _read_message(
+        self, message: Message, logprobs: Logprobs | None, citations: list[str] | None, events: list[Event]
+    ) -> None:
         reasoning = message.reasoning_content or message.reasoning  # who sends both repeats itself
         if reasoning:
+            self._speaking = False
             events.append(ReasoningDelta(reasoning, "content"))
         content = message.content
         if isinstance(content, str):
             if logprobs is not None and bytes(logprobs.content) not in _NO_LOGPROBS:
+                self._speaking = True
                 events.append(TextDelta(content, logprobs.content))
             elif content:
+                self._speaking = True
                 events.append(TextDelta(content))
         elif content is not None:
             for part in content:
                 self._read_part(part, events)
         if message.refusal:
-            self._refused = True
+            self._refused, self._speaking = True, False
             events.append(RefusalDelta(message.refusal))
         if message.annotations:
             self._read_annotations(message.annotations, events)
+        for url in citations or ():  # xAI and Perplexity: sources of the whole text, repeated in every chunk
+            self._cite(Citation(url=url), events)
         if message.tool_calls:
             for call in message.tool_calls:
                 self._read_call(call, events)
 
     def _read_part(self, part: Part, events: list[Event]) -> None:
         if part.type == "text" and part.text:
+            self._speaking = True
             events.append(TextDelta(part.text))
         elif part.type == "thinking" and part.thinking:
             inner = part.thinking if isinstance(part.thinking, str) else "".join(p.text or "" for p in part.thinking)
             if inner:
+                self._speaking = False
                 events.append(ReasoningDelta(inner, "content"))
         for reference in part.references or ():
             self._cite(Citation(url=reference.url, title=reference.title), events)
 
     def _read_annotations(self, annotations: list[Annotation], events: list[Event]) -> None:
         for annotation in annotations:
-            if (link := annotation.url_citation) is not None:
+            if (link := annotation.url_citation) is not None and self._speaking:
                 self._cited.add(link.url or "")
                 events.append(Citation(link.url, link.title, start=link.start_index, end=link.end_index))
 
     def _cite(self, citation: Citation, events: list[Event]) -> None:
-        """A source without a position, once."""
+        """A source without a position, once, and not before there is a text it is the source of."""
         name = citation.url or citation.title or ""
-        if name and name not in self._cited:
+        if name and name not in self._cited and self._speaking:
             self._cited.add(name)
             events.append(citation)
 
@@ -207,7 +212,7 @@ class Reader:
             call.answer = True
             events += [TextDelta(text) for text in call.held]
             return
-        self._called = True
+        self._called, self._speaking = True, False
         call.emulated = not custom and name in self._emulated
         events.append(ToolCallStarted(call.key, call.call_id, name, custom or call.emulated))
         if call.held and not call.emulated:
@@ -222,18 +227,10 @@ def _close(call: _OpenCall, events: list[Event]) -> None:
     if call.answer:
         return
     if call.emulated:
-        events.append(ToolCallDelta(call.key, _unwrap("".join(call.held))))
+        events.append(ToolCallDelta(call.key, emulated.unwrap("".join(call.held))))
     elif not call.some:
         events.append(ToolCallDelta(call.key, "{}"))  # no arguments, as JSON
     events.append(ToolCallDone(call.key))
-
-
-def _unwrap(arguments: str) -> str:
-    """The text of a custom tool that was sent as a function with one parameter; what is not of that shape stays as it is."""
-    try:
-        return msgspec.json.decode(arguments, type=_EmulatedInput).input
-    except msgspec.DecodeError:
-        return arguments
 
 
 def _usage(wire: WireUsage | None, searches: int) -> Usage:

@@ -4,16 +4,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from services.adapters.dialects import emulated
 from services.adapters.dialects.openai_chat.quirks import Quirks
 from services.adapters.dialects.openai_chat.writing import Wire, Writing
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import Call, CustomTool, FunctionTool, HostedTool, WebSearchTool
-
-_NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')  # Mistral requires the field
-_INPUT_PARAMETERS = msgspec.Raw(
-    b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"],"additionalProperties":false}'
-)
 
 
 class Sent(NamedTuple):
@@ -21,12 +17,6 @@ class Sent(NamedTuple):
 
     name: str
     wire: Wire
-
-
-class _Grammar(msgspec.Struct):
-    type: str = "text"
-    syntax: str = ""
-    definition: str = ""
 
 
 def write_tools(call: Call, writing: Writing) -> list[Sent]:
@@ -113,26 +103,13 @@ def answers_by_tool(call: Call, target: Target, quirks: Quirks) -> bool:
     return asked and (target.facts.json_schema is False or not quirks.json_schema)
 
 
-def answer_tool(call: Call) -> str:
-    """The name of the tool whose arguments are the answer; no tool of the client's has it."""
-    taken = {tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}
-    name = (call.format and call.format.name) or "answer"
-    while name in taken:
-        name += "_"
-    return name
-
-
 def force_answer(call: Call, sent: list[Sent], choice: str | Wire | None, writing: Writing) -> str | Wire | None:
     """Adds the tool that stands for the answer, and gives the choice that makes the model call it (or one of the client's)."""
-    assert call.format is not None
-    name = answer_tool(call)
     writing.lose("text.format", "emulated", "the answer is asked for as the arguments of a tool")
     free = bool(sent) and choice != "none"
     if choice == "none":
         sent.clear()
-    function: Wire = {"name": name, "description": call.format.description or "Gives the final answer."}
-    function["parameters"] = call.format.schema
-    forced = Sent(name, {"type": "function", "function": function})
+    forced = _function(emulated.answer_tool(call), "text.format", writing)
     sent.append(forced)
     if "tool_choice" not in writing.quirks.parameters:
         return None
@@ -161,7 +138,9 @@ def _function(tool: FunctionTool, path: str, writing: Writing) -> Sent:
     function: Wire = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
-    function["parameters"] = tool.parameters if tool.parameters is not None else _NO_PARAMETERS
+    function["parameters"] = (
+        tool.parameters if tool.parameters is not None else emulated.NO_PARAMETERS
+    )  # Mistral requires the field
     if tool.strict is not None:
         if writing.quirks.strict_tools:
             function["strict"] = tool.strict
@@ -172,28 +151,15 @@ def _function(tool: FunctionTool, path: str, writing: Writing) -> Sent:
 
 def _custom(tool: CustomTool, path: str, writing: Writing) -> Sent:
     """A free-text tool; where there are none, a function with one text parameter."""
+    rule = emulated.grammar(tool, path)
+    if not writing.quirks.custom_tools:
+        writing.lose(path, "emulated", "sent as a function with one text parameter")
+        if rule.type == "grammar":
+            writing.lose(f"{path}.format", "emulated", "the grammar is described to the model, not enforced")
+        return _function(emulated.as_function(tool, rule), path, writing)
     custom: Wire = {"name": tool.name}
     if tool.description is not None:
         custom["description"] = tool.description
-    grammar = _grammar(tool, path)
-    if writing.quirks.custom_tools:
-        if grammar.type == "grammar":
-            inner = {"syntax": grammar.syntax, "definition": grammar.definition}
-            custom["format"] = {"type": "grammar", "grammar": inner}
-        return Sent(tool.name, {"type": "custom", "custom": custom})
-    writing.lose(path, "emulated", "sent as a function with one text parameter")
-    if grammar.type == "grammar":
-        writing.lose(f"{path}.format", "emulated", "the grammar is described to the model, not enforced")
-        rule = f"`input` must match this {grammar.syntax} grammar:\n{grammar.definition}"
-        custom["description"] = f"{tool.description}\n\n{rule}" if tool.description else rule
-    custom["parameters"] = _INPUT_PARAMETERS
-    return Sent(tool.name, {"type": "function", "function": custom})
-
-
-def _grammar(tool: CustomTool, path: str) -> _Grammar:
-    try:
-        return msgspec.json.decode(tool.format, type=_Grammar) if tool.format is not None else _Grammar()
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(
-            f"Not a format of a custom tool: {error} (at {path}.format).", param=f"{path}.format"
-        ) from error
+    if rule.type == "grammar":
+        custom["format"] = {"type": "grammar", "grammar": {"syntax": rule.syntax, "definition": rule.definition}}
+    return Sent(tool.name, {"type": "custom", "custom": custom})
