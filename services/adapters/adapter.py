@@ -64,7 +64,8 @@ class Adapter:
         try:
             async with self._http.send(request.method, url, headers, request.body) as response:
                 if response.status >= 300:
-                    raise dialect.error(response.status, response.headers, (await response.read())[:ERROR_BYTES_MAX])
+                    body = (await response.read())[:ERROR_BYTES_MAX]
+                    raise failure.of_status(dialect.error(response.status, response.headers, body))
                 yield [Opened(target.provider.id, authorizer.scope, [*losses, *request.losses])]
                 if call.stream:
                     async for batch in _stream(response, dialect, call, target):

@@ -58,6 +58,6 @@ def test_any_line_end_and_any_cut_mean_the_same(given_lines, end, size):
 def test_an_endless_event_is_refused():
     """A peer that never ends its event does not fill the memory."""
     framer = SseFramer()
+    framer.feed(b"x" * FRAME_BYTES_MAX)
     with pytest.raises(FramingError):
-        for _ in range(FRAME_BYTES_MAX // (1 << 20) + 2):
-            framer.feed(b"x" * (1 << 20))
+        framer.feed(b"x")
