@@ -6,10 +6,10 @@ STAMP := $(VENV)/.installed
 export PYTHONPATH := .:gen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check proto bench format lint types
+.PHONY: help setup run test check proto settings bench format lint types
 
 help:  ## Lists the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Creates .venv with the pinned dependencies, Envoy included.
 
@@ -36,6 +36,9 @@ check: setup  ## What CI runs: format, lint, types, gen/ fresh, tests.
 
 proto: setup  ## Checks proto/ and writes gen/ from it.
 	$(BIN)/python proto/generate.py
+
+settings: setup  ## Writes docs/settings.md from the code.
+	$(BIN)/python -m services.runtime.settings_page > docs/settings.md
 
 bench: setup  ## Measures CPU per request and per chunk against the floor of this stack.
 	$(BIN)/python -m bench

@@ -9,15 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import structlog
-
 _PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
-_BACKOFF_SECONDS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 5.0)
+_BACKOFF_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_SECONDS: Final = 10.0  # a process that lived this long starts with a fresh back-off
 
 _LAST_WORDS_SECONDS: Final = 2.0  # to settle what is cut off
-
-_log = structlog.get_logger("supervisor")
 
 
 class Child:
@@ -27,7 +23,7 @@ class Child:
         self.name = name
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     @property
     def pid(self) -> int | None:
@@ -35,27 +31,29 @@ class Child:
         running = self._process is not None and self._process.returncode is None
         return self._process.pid if running and self._process else None
 
-    async def run(self, on_exit: Callable[["Child", int], None]) -> None:
-        """Keeps it running until `stop` or `kill`. Tells `on_exit` of every death that nobody asked for."""
+    async def run(self, died: Callable[["Child", int], bool]) -> None:
+        """Keeps it running until `stop` or `kill`, or until `died`, asked at every other end, says no."""
         failures = 0
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while True:
             await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
+            if self._stopping.is_set():
+                return
             started = loop.time()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True,
                 preexec_fn=_die_with(os.getpid()),
             )  # fmt: skip
+            if self._stopping.is_set():
+                self.kill()  # the stop came while it was being born
             code = await self._process.wait()
-            if self._stopping:
+            if self._stopping.is_set() or not died(self, code):
                 return
             failures = 0 if loop.time() - started > _HEALTHY_AFTER_SECONDS else failures + 1
-            _log.error("process died, restarting", name=self.name, exit_code=code)
-            on_exit(self, code)
 
     async def stop(self, grace: float) -> None:
         """Asks it to end, and after `grace` seconds to end now (a second SIGTERM); then kills it."""
-        self._stopping = True
+        self._stopping.set()
         for seconds in (grace, _LAST_WORDS_SECONDS):
             self._signal(signal.SIGTERM)
             if self._process is None:
@@ -67,7 +65,7 @@ class Child:
 
     def kill(self) -> None:
         """Ends it at once."""
-        self._stopping = True
+        self._stopping.set()
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:

@@ -1,6 +1,6 @@
 """Every setting, read once from the environment into one frozen tree. Rooms get values, never the environment.
 
-`docs/settings.md` is `table()`; a test proves it fresh.
+`docs/settings.md` is printed from here (`settings_page.py`).
 """
 
 from collections.abc import Mapping
@@ -103,7 +103,7 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Reads the settings. A variable set to nothing counts as unset. Raises `SettingsError`."""
     values: dict[str, Any] = {}
-    for name, kind, variable in _documented():
+    for name, kind, variable in documented():
         text = environment.get(variable.name, "").strip()
         if text:
             values[name] = _convert(variable.name, text, kind)
@@ -112,27 +112,12 @@ def read(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-def table() -> str:
-    """The settings as Markdown: the content of `docs/settings.md`."""
-    rows = [
-        f"| `{variable.name}` | {_default(getattr(Settings, name))} | {variable.meaning} |"
-        for name, _, variable in _documented()
-    ]
-    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows]) + "\n"
-
-
-def _documented() -> list[tuple[str, Any, Variable]]:
+def documented() -> list[tuple[str, Any, Variable]]:
     """Name, type and variable of each field that is read, in order."""
     hints = get_type_hints(Settings, include_extras=True)
     return [
         (name, hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items() if get_origin(hint) is Annotated
     ]
-
-
-def _default(value: object) -> str:
-    if value is None:
-        return "none"
-    return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def _convert(variable: str, text: str, kind: Any) -> Any:
@@ -158,8 +143,12 @@ def _check(settings: Settings) -> None:
     for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle"):
         if not 0 <= getattr(settings, f"{name}_seconds") < float("inf"):
             raise SettingsError(f"{name.upper()}_SECONDS must be a number of seconds, zero or more.")
-    if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
-        raise SettingsError("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.")
-    for variable, file in (("TLS_CERT_FILE", settings.tls_cert_file), ("TLS_KEY_FILE", settings.tls_key_file)):
+    for variable, file in (
+        ("CONCENTRATE_CONFIG", settings.config),
+        ("TLS_CERT_FILE", settings.tls_cert_file),
+        ("TLS_KEY_FILE", settings.tls_key_file),
+    ):
         if file is not None and not file.is_file():
             raise SettingsError(f"{variable}: there is no file {str(file)!r}.")
+    if (settings.tls_cert_file is None) != (settings.tls_key_file is None):
+        raise SettingsError("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or none.")

@@ -24,6 +24,7 @@ from services.keys.keyring import SqliteKeyRing
 from services.runtime import envoy
 from services.runtime.admin import Admin, get
 from services.runtime.child import Child
+from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.settings import Settings, SettingsError
 
 START_SECONDS_MAX: Final = 60.0
@@ -44,7 +45,8 @@ class Supervisor:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._signals = asyncio.Semaphore(0)
-        self._dead: str | None = None
+        self._ready = False
+        self._failure: str | None = None
 
     async def serve(self) -> None:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
@@ -79,8 +81,15 @@ class Supervisor:
                 child.kill()
             await asyncio.gather(*running, return_exceptions=True)
 
-    def _died(self, child: Child, code: int) -> None:
-        self._dead = f"{child.name} ended with code {code}"
+    def _died(self, child: Child, code: int) -> bool:
+        """Whether to start it again: only what has worked before."""
+        if self._ready:
+            _log.error("process died, restarting", process=child.name, exit_code=code)
+        elif code == EXIT_CONFIGURATION:
+            self._failure = "the configuration cannot be used."  # the worker has said what is wrong
+        else:
+            self._failure = f"{child.name} ended with code {code} before the gateway was ready."
+        return self._ready
 
     async def _unless_signalled(self, work: Coroutine[None, None, None]) -> bool:
         """Does the work. False: a signal came first, and the work was given up."""
@@ -93,7 +102,7 @@ class Supervisor:
 
     async def _until_ready(self) -> None:
         deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
-        while self._dead is None:
+        while self._failure is None:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     tls = self._settings.tls_cert_file is not None
@@ -102,9 +111,10 @@ class Supervisor:
             if asyncio.get_running_loop().time() > deadline:
                 raise StartFailed(f"The gateway was not ready after {START_SECONDS_MAX:g} seconds.")
             await asyncio.sleep(POLL_SECONDS)
-        raise StartFailed(f"{self._dead} before the gateway was ready.")
+        raise StartFailed(self._failure)
 
     def _announce(self) -> None:
+        self._ready = True
         scheme = "https" if self._settings.tls_cert_file else "http"
         sys.stdout.write(f"ready {scheme}://{self._local_host()}:{self._settings.port}\n")
         sys.stdout.flush()

@@ -5,15 +5,13 @@ import asyncio
 import os
 import signal
 import sys
-from typing import Final
 
 import structlog
 import uvloop
 
 from services.runtime import bootstrap, logs, settings
+from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.server import Server
-
-EXIT_CONFIGURATION: Final = 78  # EX_CONFIG: starting it again would not help
 
 _log = structlog.get_logger("worker")
 

@@ -1,0 +1,172 @@
+"""Processes die, are restarted, drain and leave nothing behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateway import KEY, ROOT, Gateway, command_line, free_port, serving
+
+STREAMS = 50
+
+
+def ask(gateway: Gateway, text: str = "hello") -> httpx.Response:
+    return httpx.post(
+        f"{gateway.url}/v1/responses",
+        headers=gateway.headers,
+        json={"model": "sandbox/echo", "input": text},
+        timeout=30,
+    )
+
+
+def gone(pids: list[int], seconds: float = 5) -> bool:
+    deadline = time.monotonic() + seconds
+    while any(command_line(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_after_kill_9_of_a_worker_the_next_request_succeeds_within_two_seconds(tmp_path: Path, workers: str):
+    """Envoy tries again until another worker, or the restarted one, takes the request."""
+    with serving(tmp_path, WORKERS=workers) as gateway:
+        for _ in range(2):
+            os.kill(gateway.pids("runtime.worker")[0], signal.SIGKILL)
+            started = time.monotonic()
+            assert ask(gateway).status_code == 200
+            assert time.monotonic() - started < 2
+
+
+def test_after_kill_9_of_envoy_the_port_is_back(tmp_path: Path):
+    """The supervisor starts Envoy again, on the same port."""
+    with serving(tmp_path) as gateway:
+        os.kill(gateway.pids("envoy")[0], signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            try:
+                assert ask(gateway).status_code == 200
+                return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        pytest.fail("nobody listens")
+
+
+async def test_sigterm_during_50_streams_finishes_all_of_them(tmp_path: Path):
+    """What was accepted is answered whole, the port is closed at once, and then everything is gone."""
+    body = {"model": "sandbox/echo", "input": "[[long 30]] [[delay 100]]", "stream": True}
+    with serving(tmp_path) as gateway:
+        children = gateway.pids()
+        limits = httpx.Limits(max_connections=STREAMS + 1)
+        async with httpx.AsyncClient(timeout=30, limits=limits, headers=gateway.headers) as client:
+
+            async def stream() -> str:
+                async with client.stream("POST", f"{gateway.url}/v1/responses", json=body) as answer:
+                    return (await answer.aread()).decode()
+
+            streams = [asyncio.create_task(stream()) for _ in range(STREAMS)]
+            await asyncio.sleep(1)
+            gateway.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.5)
+            assert not any(task.done() for task in streams)
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"{gateway.url}/v1/responses/health", headers={"connection": "close"})
+            answers = await asyncio.gather(*streams)
+        assert all("word30" in answer and answer.endswith("data: [DONE]\n\n") for answer in answers)
+        assert gateway.process.wait(10) == 0
+        assert gone(children)
+
+
+def test_a_second_signal_ends_it_at_once(tmp_path: Path):
+    """Whoever presses Ctrl-C twice does not want to wait for streams."""
+    with serving(tmp_path) as gateway:
+        children = gateway.pids()
+        body = {"model": "sandbox/echo", "input": "[[long 100]] [[delay 1000]]", "stream": True}
+        with httpx.stream("POST", f"{gateway.url}/v1/responses", headers=gateway.headers, json=body) as answer:
+            assert answer.status_code == 200
+            gateway.process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            gateway.process.send_signal(signal.SIGINT)
+            assert gateway.process.wait(2) == 0
+        assert gone(children)
+
+
+def test_the_grace_ends(tmp_path: Path):
+    """A stream longer than DRAIN_SECONDS is cut, and its worker still ends in order."""
+    with serving(tmp_path, DRAIN_SECONDS="1") as gateway:
+        body = {"model": "sandbox/echo", "input": "[[long 100]] [[delay 1000]]", "stream": True}
+        with httpx.stream("POST", f"{gateway.url}/v1/responses", headers=gateway.headers, json=body) as answer:
+            assert answer.status_code == 200
+            started = time.monotonic()
+            assert gateway.stop() == 0
+        assert 1 <= time.monotonic() - started < 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+def test_kill_9_of_the_supervisor_leaves_nothing_running(tmp_path: Path):
+    """The kernel ends the children, and so the port is free."""
+    with serving(tmp_path, WORKERS="2") as gateway:
+        children = gateway.pids()
+        assert len(children) == 3
+        gateway.process.kill()
+        gateway.process.wait()
+        assert gone(children)
+
+
+def test_a_second_instance_runs_beside_the_first(gateway: Gateway, tmp_path: Path):
+    """Another port and another data folder are all it needs; keys of one mean nothing to the other."""
+    key = "sk-cn-v1-other000000000000000000000000000000000"
+    with serving(tmp_path, CONCENTRATE_BOOTSTRAP_KEY=key) as second:
+        assert ask(gateway).status_code == ask(second).status_code == 200
+        crossed = httpx.get(f"{second.url}/v1/responses", headers=gateway.headers)
+        assert crossed.status_code == 404
+        assert httpx.post(f"{second.url}/v1/responses", headers=gateway.headers, json={}).status_code == 401
+    assert ask(gateway).status_code == 200
+
+
+def refused(tmp_path: Path, **variables: str) -> str:
+    """What a gateway that does not start says on stderr."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+    env |= {"CONCENTRATE_DATA_DIR": str(tmp_path / "data"), "CONCENTRATE_BOOTSTRAP_KEY": KEY, **variables}
+    command = [sys.executable, "-m", "services.runtime.cli", "serve"]
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr
+
+
+def test_a_taken_port_is_said(gateway: Gateway, tmp_path: Path):
+    """Instead of two gateways that share a port and answer in turn."""
+    assert f"PORT={gateway.port}" in refused(tmp_path, PORT=str(gateway.port))
+
+
+@pytest.mark.parametrize(
+    ("variable", "base_url", "key"),
+    [
+        ("OPENAI_BASE_URL", "http://localhost:{port}/v1", "OPENAI_API_KEY"),
+        ("ANTHROPIC_BASE_URL", "http://0.0.0.0:{port}", "ANTHROPIC_API_KEY"),
+    ],
+)
+def test_its_own_address_as_a_providers_base_url_is_refused(tmp_path: Path, variable: str, base_url: str, key: str):
+    """People export these names for their clients; a gateway that calls itself would go round in circles."""
+    port = free_port()
+    said = refused(tmp_path, **{"PORT": str(port), variable: base_url.format(port=port), key: "k-12345678"})
+    assert variable in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("WORKERS", "many"), ("CONCENTRATE_BOOTSTRAP_KEY", "hunter2"), ("CONCENTRATE_CONFIG", "Makefile")],
+)
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, value: str):
+    """Wherever it is found out, stderr names the variable or the file, without a traceback, and nothing is started."""
+    said = refused(tmp_path, **{"PORT": str(free_port()), variable: value})
+    assert variable in said or value in said
+    assert "Traceback" not in said
