@@ -28,9 +28,7 @@ _PRIVATE: Final = re.compile(
 
 
 def of_status(error: UpstreamError) -> UpstreamError:
-    """An HTTP error, where the status outweighs the dialect's reading: a model this provider does not have may be had
-    elsewhere, so its 404 is not the caller's mistake.
-    """
+    """An HTTP error. A model this provider does not have may be had elsewhere, so its 404 is not the caller's mistake."""
     if error.status == 404 and error.kind is Kind.CALLER:
         error.kind = Kind.UNAVAILABLE
     return error
