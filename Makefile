@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONPATH := .:gen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check proto settings bench format lint types
+.PHONY: help setup run test check proto clients settings bench format lint types
 
 help:  ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ check: setup  ## What CI runs: format, lint, types, gen/ fresh, tests.
 
 proto: setup  ## Checks proto/ and writes gen/ from it.
 	$(BIN)/python proto/generate.py
+
+clients:  ## Fetches what the Go and TypeScript client tests need (network, once).
+	@command -v go > /dev/null && cd tests/clients/go && go mod download && cd ../grpcurl && go mod download || echo "no Go modules"
+	@command -v npm > /dev/null && cd tests/clients/ts && npm ci --ignore-scripts --no-audit --no-fund || echo "no npm packages"
 
 settings: setup  ## Writes docs/settings.md from the code.
 	$(BIN)/python -m services.runtime.settings_page > docs/settings.md

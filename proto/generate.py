@@ -109,8 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", metavar="REF", help="fail on changes that break clients of this git revision")
     parser.add_argument("--check", action="store_true", help="only check, write nothing")
+    parser.add_argument("--image", metavar="FILE", type=Path, help="write an image of the protos, for other generators")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="write there instead of gen/, and check nothing")
     arguments = parser.parse_args()
+    if arguments.image is not None:
+        image(PROTO, arguments.image)
+        return
     if arguments.out is not None:
         generate(arguments.out)
         return
