@@ -73,9 +73,9 @@ class Pricing:
         model = self.model(target)
         card = None if model is None else from_data(model, at, tier, data_version)
         today = at.date().isoformat()
-        rows = [row for row in self._rows if _applies(row, target) and row.since <= today]
-        if rows:
-            card = override(card, max(rows, key=lambda row: row.since))
+        for row in sorted(self._rows, key=lambda row: row.since):
+            if row.since <= today and _applies(row, target):
+                card = override(card, row)
         return card if card is not None and {"input", "output"} <= card.base.keys() else None
 
     def _find(self, target: Target) -> ModelInfo | None:

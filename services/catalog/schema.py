@@ -146,7 +146,8 @@ class RateTier(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class PriceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A price of our own for `model` (the provider's id for it; a trailing `*` stands for any rest) from `since` on.
 
-    since: ISO date, from its first second in UTC; without one, always. Of several rows that apply the latest wins.
+    since: ISO date, from its first second in UTC; without one, always. Of several rows that apply, those of later dates and
+    then later rows go on top of the others.
     rates: replace single rates of the price data; where that knows no price, `input` and `output` must be given.
     source: the page it was read from.
     """

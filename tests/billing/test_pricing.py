@@ -143,6 +143,15 @@ class TestOurOwnRows:
         assert self.total(rows, "cohere/x", Usage(input=10, output=1)) == 10_000 + 2_000
         assert self.total(rows, "cohere/x", Usage(input=11, output=1)) == 22_000 + 2_000
 
+    def test_rows_go_on_top_of_each_other(self):
+        """A row for many models adds what a row for one does not say."""
+        rows = [
+            PriceRow("cohere", "x", Rates(input=Decimal(1), output=Decimal(2))),
+            PriceRow("cohere", "*", Rates(web_searches=Decimal(3))),
+        ]
+        assert self.total(rows, "cohere/x", Usage(input=1, web_searches=1)) == 1_000 + 3_000_000
+        assert self.total(rows, "cohere/y", Usage(input=1, web_searches=1)) is None
+
     def test_the_latest_row_that_applies_wins(self):
         """Effective dates are days in UTC."""
         rates = {"": 1, "2026-11-20": 2, "2026-11-21": 3}

@@ -1,0 +1,98 @@
+"""The shipped rows: priced, plausible, and found under the names people know."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.billing.pricing import Pricing
+from services.catalog.catalog import load
+from services.vocabulary.usage import Usage
+
+ALL = load()
+AT = datetime(2026, 11, 23, tzinfo=UTC)
+
+# Cohere publishes no price per token for these.
+UNPRICED = {"command-a-plus-05-2026", "command-a-reasoning-08-2025", "command-a-vision-07-2025"}
+
+
+def test_every_offer_has_a_price():
+    """A listed model has a list price at every provider that publishes one, whatever class of tokens is used."""
+    pricing = Pricing(ALL.prices)
+    usage = Usage(input=1, cache_read=1, output=1)
+    for model in ALL.models.values():
+        for target in ALL.resolve(model.id):
+            priced = pricing.cost(target, usage, AT) is not None
+            assert priced == (target.upstream not in UNPRICED), f"{target.id} ({target.upstream})"
+
+
+def test_claude_is_priced_for_every_kind_of_cache_write_and_search():
+    """Writes for five minutes and an hour have their own rates at every provider that serves Claude."""
+    pricing = Pricing(ALL.prices)
+    for target in ALL.resolve("claude-opus-5-5"):
+        searches = 0 if target.provider.id == "bedrock" else 1
+        usage = Usage(input=1, cache_write_5m=1, cache_write_1h=1, output=1, web_searches=searches)
+        cost = pricing.cost(target, usage, AT)
+        assert cost is not None
+        assert cost.total == 4_000 + 5_000 + 8_000 + 20_000 + searches * 10_000_000
+
+
+def test_facts_are_plausible():
+    """Windows hold what may be written, and a model that does not reason has no efforts."""
+    for model in ALL.models.values():
+        assert model.name
+        for target in ALL.resolve(model.id):
+            facts = target.facts
+            assert facts.context is None or facts.max_output is None or facts.max_output <= facts.context, target.id
+            assert facts.thinking != "none" or facts.efforts in (None, []), target.id
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("gpt-5.4", "openai/gpt-5.4"),
+        ("gpt-5.6", "openai/gpt-5.6-sol"),
+        ("gpt-4o-2024-08-06", "openai/gpt-4o-2024-08-06"),
+        ("o1", "openai/o1"),
+        ("claude-opus-4-6", "anthropic/claude-opus-4-6"),
+        ("claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4-5-20250929"),
+        ("gemini-3.1-pro", "vertex/gemini-3.1-pro-preview"),
+        ("mistral-small-latest", "mistral/mistral-small-latest"),
+        ("aws/us.amazon.nova-lite-v1:0", "bedrock/us.amazon.nova-lite-v1:0"),
+        ("hf/meta-llama/Llama-3.3-70B-Instruct", "huggingface/meta-llama/Llama-3.3-70B-Instruct"),
+        ("cf/@cf/meta/llama-3.3-70b-instruct-fp8-fast", "cloudflare/llama-3.3-70b"),
+        ("grok/grok-4.7", "xai/grok-4.7"),
+        ("azure/claude-opus-5", "azure/claude-opus-5"),
+        ("sandbox/echo", "sandbox/echo"),
+    ],
+)
+def test_well_known_names(name: str, first: str):
+    """Slugs, aliases, snapshots and the providers' own ids lead to the right place."""
+    target = ALL.resolve(name)[0]
+    assert (target.id, target.listed) == (first, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "dialect"),
+    [
+        ("openai/gpt-5.4", "openai_responses"),
+        ("azure/gpt-5.4", "openai_responses"),
+        ("azure/claude-opus-5", "anthropic_messages"),
+        ("azure/grok-4.7", "openai_chat"),
+        ("vertex/claude-opus-5", "anthropic_vertex"),
+        ("vertex/gemini-2.5-pro", "gemini"),
+        ("vertex/llama-4-scout", "openai_chat"),
+        ("bedrock/claude-opus-5", "bedrock_converse"),
+        ("xai/grok-4.7", "openai_responses"),
+        ("cohere/command-a", "cohere_chat"),
+        ("mistral/mistral-large-4", "openai_chat"),
+        ("huggingface/llama-3.3-70b", "openai_chat"),
+    ],
+)
+def test_each_model_is_spoken_to_in_its_format(name: str, dialect: str):
+    """The prefixes of the provider rows give every listed model its wire format."""
+    assert ALL.resolve(name)[0].dialect == dialect
+
+
+def test_a_lookup_does_not_scan():
+    """Finding a model touches no list of models: the same objects come back every time."""
+    assert ALL.resolve("gpt-5.4") is ALL.resolve("gpt-5.4")
