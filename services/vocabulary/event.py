@@ -136,7 +136,10 @@ class ItemDone(msgspec.Struct, frozen=True, tag="item_done"):
 
 
 class UsageReported(msgspec.Struct, frozen=True, tag="usage_reported"):
-    """What the provider counted, for the whole answer. Exactly once in a complete answer, before `Finished`."""
+    """What the provider counted, for the whole answer: once, before `Finished`.
+
+    Not at all where the provider counts nothing, because zero is a count: such an answer has no usage and no cost.
+    """
 
     usage: Usage
 

@@ -261,7 +261,6 @@ def test_a_whole_answer():
         ReasoningDelta("Hm", "content"),
         TextDelta("Hi"),
         Citation("https://a.test", "A", "Hi", start=0, end=2),
-        UsageReported(Usage()),
         Finished("stop"),
     ]
 

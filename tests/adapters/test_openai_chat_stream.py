@@ -241,7 +241,7 @@ STREAMS = {
     ),
     "no usage at all": (
         [chunk({"content": "Hi"}, "stop")],
-        [TextDelta("Hi"), UsageReported(Usage()), Finished("stop")],
+        [TextDelta("Hi"), Finished("stop")],
     ),
 }
 

@@ -127,7 +127,9 @@ class Reader:
         if reason == "tool_calls" and not self._called:
             reason = "stop"  # the one call was the answer
         met = self._stops[0] if finish_reason == "STOP_SEQUENCE" and len(self._stops) == 1 else None
-        events += (UsageReported(_usage(usage or WireUsage())), Finished(reason, met))
+        if usage is not None:
+            events.append(UsageReported(_usage(usage)))
+        events.append(Finished(reason, met))
 
     def _end_plan(self, events: list[Event]) -> None:
         if self._planning:

@@ -93,7 +93,8 @@ class Reader:
             reason = "refusal"
         # Search models look up the web for every answer and never say so; the citations show it.
         searches = 1 if self._searches and self._cited else 0
-        return [UsageReported(_usage(self._usage, searches)), Finished(reason)]
+        counted = [UsageReported(_usage(self._usage, searches))] if self._usage is not None else []
+        return [*counted, Finished(reason)]
 
     def _read_choice(self, choice: Choice, citations: list[str] | None, events: list[Event]) -> None:
         message = choice.delta if choice.delta is not None else choice.message
@@ -233,10 +234,8 @@ def _close(call: _OpenCall, events: list[Event]) -> None:
     events.append(ToolCallDone(call.key))
 
 
-def _usage(wire: WireUsage | None, searches: int) -> Usage:
-    """Disjoint classes. Prompt tokens include cached ones everywhere; at a provider that counts nothing all are zero."""
-    if wire is None:
-        return Usage(web_searches=searches)
+def _usage(wire: WireUsage, searches: int) -> Usage:
+    """Disjoint classes. Prompt tokens include cached ones everywhere."""
     prompt, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
     details = wire.prompt_tokens_details
     read = (
