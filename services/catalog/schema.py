@@ -102,7 +102,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model at a provider. `upstream` is the id the provider knows it by (default: the model's own id).
 
-    snapshots: dated ids of the same model at this provider; who asks for one is served exactly that one.
+    snapshots: other ids of the same model at this provider, dated ones and its own aliases; who asks for one is served
+    exactly that one.
     facts: replaces single facts of the model where the provider differs.
     """
 

@@ -25,6 +25,20 @@ def test_every_offer_has_a_price():
             assert priced == (target.upstream not in UNPRICED), f"{target.id} ({target.upstream})"
 
 
+def test_every_snapshot_has_the_price_of_its_offer():
+    """A dated id or alias costs what the model costs: no pattern of the price data takes it for another one."""
+    pricing = Pricing(ALL.prices)
+    usage = Usage(input=1, cache_read=1, output=1)
+    for model in ALL.models.values():
+        for offer in model.offers:
+            if offer.provider == "huggingface":
+                continue  # without a suffix the router chooses who runs it
+            for name in offer.snapshots:
+                (snapshot,), (plain,) = (ALL.resolve(f"{offer.provider}/{id}") for id in (name, model.id))
+                costs = [pricing.cost(target, usage, AT) for target in (snapshot, plain)]
+                assert len({cost and cost.total for cost in costs}) == 1, name
+
+
 def test_claude_is_priced_for_every_kind_of_cache_write_and_search():
     """Writes for five minutes and an hour have their own rates at every provider that serves Claude."""
     pricing = Pricing(ALL.prices)
@@ -50,9 +64,10 @@ def test_facts_are_plausible():
     ("name", "first"),
     [
         ("gpt-5.4", "openai/gpt-5.4"),
-        ("gpt-5.6", "openai/gpt-5.6-sol"),
+        ("gpt-5.6", "openai/gpt-5.6"),
         ("gpt-4o-2024-08-06", "openai/gpt-4o-2024-08-06"),
         ("o1", "openai/o1"),
+        ("command-a", "cohere/command-a-03-2025"),
         ("claude-opus-4-6", "anthropic/claude-opus-4-6"),
         ("claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4-5-20250929"),
         ("gemini-3.1-pro", "vertex/gemini-3.1-pro-preview"),
