@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from google.api import annotations_pb2
-from schemas import Protos, Structs
+from schemas import Protos, Structs, reachable
 
 from services import errors
 from services.responses import objects, schema, stream_events
@@ -38,6 +38,8 @@ INFO: Final = {
     "gRPC clients call the typed services of `proto/` on the same port.",
 }
 
+STREAMED: Final = "JSON, or server-sent events: each `data:` holds one event, and the last one is `[DONE]`."
+
 Json = dict[str, Any]
 
 
@@ -54,9 +56,13 @@ def document(image: bytes) -> bytes:
         if verb is not None:
             operation = _operation(protos, structs, f"{service}.{method.name}", method)
             paths.setdefault(getattr(rule, verb), {})[verb] = operation
+    structs.components["ResponsesRequest"]["properties"]["stream"]["description"] = "Asks for server-sent events."
+    _relax(protos.components["Item"])
+    failures = dict(_error_responses())
+    schemas = {**structs.components, **protos.components, "Error": _error()}
     components = {
-        "schemas": dict(sorted({**structs.components, **protos.components, "Error": _error()}.items())),
-        "responses": dict(_error_responses()),
+        "schemas": reachable(schemas, [paths, failures]),
+        "responses": failures,
         "securitySchemes": {
             "bearer": {"type": "http", "scheme": "bearer", "description": "A key: `sk-cn-v1-…`."},
             "x_api_key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The same key."},
@@ -71,6 +77,17 @@ def document(image: bytes) -> bytes:
         "components": components,
     }
     return json.dumps(made, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def _relax(item: Json) -> None:
+    """What JSON allows and types do not: a message needs no `type`, and its content may be a string."""
+    message = item["anyOf"][0]
+    assert message["properties"]["type"] == {"const": "message"}
+    message["required"].remove("type")
+    content = message["properties"]["content"]
+    parts = {"type": "array", "items": content.pop("items")}
+    del content["type"]
+    content["anyOf"] = [{"type": "string"}, parts]
 
 
 def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json:
@@ -89,10 +106,10 @@ def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json
             for media, (shape, message) in RESPONSES[method.name].items()
         }
     else:
-        contents = {JSON: {"schema": protos.schema(method.output_type)}}
+        contents = {JSON: {"schema": protos.schema(method.output_type, sent=True)}}
     failures = OURS if method.name in OPEN else [status for status, _ in _error_responses()]
     operation["responses"] = {
-        "200": {"description": "It worked.", "content": contents},
+        "200": {"description": STREAMED if SSE in contents else "It worked.", "content": contents},
         **{status: {"$ref": f"#/components/responses/{status}"} for status in failures},
     }
     return operation
@@ -106,6 +123,7 @@ def _error() -> Json:
         "required": ["error"],
         "properties": {
             "error": {
+                "description": "Says what is wrong.",
                 "type": "object",
                 "required": ["type", "code", "message", "param"],
                 "properties": {

@@ -77,29 +77,35 @@ class Protos:
     def is_union(self, message: str) -> bool:
         """Whether the message is nothing but one oneof."""
         made = self._messages[message]
-        return len(made.oneof_decl) == 1 and bool(made.field) and all(f.HasField("oneof_index") for f in made.field)
+        arms = [field for field in made.field if field.HasField("oneof_index") and not field.proto3_optional]
+        return len(made.oneof_decl) == 1 and bool(arms) and len(arms) == len(made.field)
 
     def holds_message(self, field: FieldDescriptorProto) -> bool:
         """Whether the field holds a message or several, and not a map."""
         return field.type_name in self._messages
 
-    def schema(self, message: str) -> Json:
-        """A reference to the message's schema, which is made at first use."""
+    def is_union_of(self, field: FieldDescriptorProto) -> bool:
+        """Whether the field is one message that is a union."""
+        repeated = field.label == FieldDescriptorProto.LABEL_REPEATED
+        return self.holds_message(field) and not repeated and self.is_union(field.type_name)
+
+    def schema(self, message: str, *, sent: bool = False) -> Json:
+        """A reference to the message's schema, which is made at first use. What is sent has all its plain members."""
         name = message.rpartition(".")[2]
         if name in self.taken:
             name += "Param"
         if name not in self.components:
             self.components[name] = {}  # a message may hold itself
-            self.components[name].update(self._made(message))
+            self.components[name].update(self._made(message, sent=sent))
         return {"$ref": REF + name}
 
-    def _made(self, message: str) -> Json:
+    def _made(self, message: str, *, sent: bool) -> Json:
         described = {"description": self.comment(message)}
         if message == f"{PUBLIC}HostedToolItem":
             return described | ANY_OBJECT
         if self.is_union(message):
             return described | {"anyOf": [self._arm(message, field) for field in self._messages[message].field]}
-        return described | self._object(message)
+        return described | self._object(message, sent=sent)
 
     def _arm(self, message: str, field: FieldDescriptorProto) -> Json:
         described = {"description": self.comment(f"{message}.{field.name}")}
@@ -114,39 +120,43 @@ class Protos:
         made["required"] = ["type", *made.get("required", [])]
         return described | made
 
-    def _object(self, message: str) -> Json:
+    def _object(self, message: str, *, sent: bool = False) -> Json:
         properties: Json = {}
         required: list[str] = []
         made = self._messages[message]
         for field in made.field:
-            name = field.name.removesuffix("_json")
-            value = self.value(field)
+            described = {"description": self.comment(f"{message}.{field.name}")}
             if field.HasField("oneof_index") and not field.proto3_optional:
                 name = made.oneof_decl[field.oneof_index].name
-                if field.type == FieldDescriptorProto.TYPE_MESSAGE:
-                    value = self.value(self._messages[field.type_name].field[0])
-                value |= {"description": self.comment(f"{message}.{field.name}")}
-                properties.setdefault(name, {"anyOf": []})["anyOf"].append(value)
+                is_list = field.type == FieldDescriptorProto.TYPE_MESSAGE
+                value = self.value(self._messages[field.type_name].field[0] if is_list else field) | described
+                either = properties.setdefault(name, {"description": self.comment(f"{message}.{name}"), "anyOf": []})
+                either["anyOf"].append(value)
                 required += [] if name in required else [name]
                 continue
-            properties[name] = value | {"description": self.comment(f"{message}.{field.name}")}
-            if field_behavior_pb2.REQUIRED in field.options.Extensions[field_behavior_pb2.field_behavior]:
+            name = field.name.removesuffix("_json")
+            value = self.value(field, sent=sent)
+            behavior = field.options.Extensions[field_behavior_pb2.field_behavior]
+            if field_behavior_pb2.REQUIRED in behavior or (sent and not field.HasField("oneof_index")):
                 required.append(name)
+            elif not sent and value:  # JSON clients may say null for what they leave out, and so does the echo
+                value = {"anyOf": [value, {"type": "null"}]}
+            properties[name] = value | described
         return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
-    def value(self, field: FieldDescriptorProto) -> Json:
+    def value(self, field: FieldDescriptorProto, *, sent: bool = False) -> Json:
         """The schema of a field's value in its JSON form."""
         if field.label == FieldDescriptorProto.LABEL_REPEATED:
             if field.type == FieldDescriptorProto.TYPE_MESSAGE and not self.holds_message(field):  # a map
                 return {"type": "object", "additionalProperties": {"type": "string"}}
-            return {"type": "array", "items": self._one(field)}
-        return self._one(field)
+            return {"type": "array", "items": self._one(field, sent=sent)}
+        return self._one(field, sent=sent)
 
-    def _one(self, field: FieldDescriptorProto) -> Json:
+    def _one(self, field: FieldDescriptorProto, *, sent: bool) -> Json:
         if field.name.endswith("_json"):
             return {}
         if field.type == FieldDescriptorProto.TYPE_MESSAGE:
-            return self.schema(field.type_name)
+            return self.schema(field.type_name, sent=sent)
         if field.type == FieldDescriptorProto.TYPE_ENUM:
             names = self._enums[field.type_name]
             prefix = names[0].removesuffix("UNSPECIFIED")
@@ -193,18 +203,32 @@ class Structs:
             if sent and "default" in value and name not in component["required"]:
                 component["required"].append(name)
             if name == "input" and message == f"{PUBLIC}CreateResponseRequest":
-                items = self._protos.schema(f"{PUBLIC}Item")
-                component["properties"][name]["anyOf"][1]["items"] = items
+                value["description"] = self._protos.comment(f"{message}.{name}")
+                value["anyOf"][1]["items"] = self._protos.schema(f"{PUBLIC}Item")
             field = self._protos.field(message, name)
             if field is None:
                 continue
             value["description"] = self._protos.comment(f"{message}.{field.name}")
-            if self._protos.holds_message(field):
+            if self._protos.is_union_of(field) and not self._is_tagged(value):
+                union = self._protos.value(field)
+                component["properties"][name] = {
+                    "anyOf": [union, {"type": "null"}],
+                    "description": value["description"],
+                }
+            elif self._protos.holds_message(field):
                 self._describe(value, field.type_name, sent=sent, seen=seen)
                 for shape in (value, *value.get("anyOf", [])):
                     if _is_raw(shape):
                         shape.pop("default", None)
                         shape.update(self._protos.value(field))
+
+    def _is_tagged(self, schema: Json) -> bool:
+        """Whether each struct the schema refers to stands for one arm of a union."""
+        return all(
+            len(self.components[name]["properties"].get("type", {}).get("enum", ())) == 1
+            for name in _references(schema)
+            if name in self.components
+        )
 
 
 def _is_raw(schema: Json) -> bool:
@@ -212,9 +236,19 @@ def _is_raw(schema: Json) -> bool:
     return schema.get("items") == {} or not schema.keys() - {"description", "default"}
 
 
+def reachable(schemas: Json, roots: Any) -> Json:
+    """The schemas that the roots refer to, directly or through others, by name."""
+    found: set[str] = set()
+    new = set(_references(roots))
+    while new:
+        found |= new
+        new = {name for known in new for name in _references(schemas[known])} - found
+    return {name: schemas[name] for name in sorted(found)}
+
+
 def _references(schema: Any) -> list[str]:
     if isinstance(schema, dict):
-        here = [schema["$ref"].removeprefix(REF)] if "$ref" in schema else []
+        here = [schema["$ref"].removeprefix(REF)] if str(schema.get("$ref")).startswith(REF) else []
         return here + [name for key, value in schema.items() if key != "discriminator" for name in _references(value)]
     if isinstance(schema, list):
         return [name for value in schema for name in _references(value)]
