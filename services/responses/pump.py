@@ -1,17 +1,14 @@
-"""From a source of bytes to a slow writer: one message carries everything that is ready when the previous one was sent.
+"""From a source of bytes to a slow writer, with a comment whenever the source has been silent for long.
 
-Messages are what costs (one per chunk is five times as expensive), and nothing waits for this: while the writer is idle a
-chunk leaves at once. A reader that is too far ahead waits, so that a slow client slows the provider instead of filling
-memory.
+One message for one piece of the source, written before the next is asked for: messages are what costs, and whatever arrives
+while one is being written is waiting in the HTTP client, which gives it out as one piece. A slow client so slows the provider
+instead of filling memory. There is no task and no timer per piece.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
 
 from services.responses import sse
-
-AHEAD_BYTES_MAX: Final = 1 << 20
 
 
 class Pump:
@@ -21,70 +18,47 @@ class Pump:
         self._source = source
         self._write = write
         self._ping_s = ping_s
-        self._ready: list[bytes] = []
-        self._ahead = 0
-        self._ended = False
-        self._wake: asyncio.Future[bool] | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._silent_since: float | None = None  # None while something is being written
+        self._ping: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, *, silent: bool = False) -> None:
         """Until the source ends. `silent`: nothing has come for `ping_s` already, so begin with a ping.
 
-        A cancelled run closes the source. Raises what the source raises.
+        A cancelled run closes the source. Raises what the source or the writer raises.
         """
-        reader = asyncio.ensure_future(self._read())
+        loop = asyncio.get_running_loop()
         try:
             if silent:
                 await self._write(sse.PING)
-            while True:
-                if self._ready:
-                    data = b"".join(self._ready)
-                    self._ready.clear()
-                    self._ahead = 0
-                    if self._room is not None and not self._room.done():
-                        self._room.set_result(None)
-                    await self._write(data)
-                elif self._ended:
-                    break
-                elif not await self._woken():
-                    await self._write(sse.PING)
-            await reader
-        finally:
-            if not reader.done():
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
-
-    async def _read(self) -> None:
-        try:
+            self._silent_since = loop.time()
+            self._timer = loop.call_later(self._ping_s, self._look)
             async for data in self._source:
-                self._ready.append(data)
-                self._ahead += len(data)
-                self._notify()
-                if self._ahead > AHEAD_BYTES_MAX:
-                    self._room = asyncio.get_running_loop().create_future()
-                    await self._room
+                self._silent_since = None
+                if self._ping is not None:
+                    await self._ping  # two writes at a time would mix
+                    self._ping = None
+                await self._write(data)
+                self._silent_since = loop.time()
         finally:
-            self._ended = True
-            self._notify()
+            if self._timer is not None:
+                self._timer.cancel()
+            if self._ping is not None:
+                self._ping.cancel()
+                await asyncio.gather(self._ping, return_exceptions=True)
             await self._source.aclose()  # type: ignore[attr-defined]  # sources are async generators
 
-    def _notify(self) -> None:
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(True)
-
-    async def _woken(self) -> bool:
-        """Waits for the reader; False when it stayed silent for `ping_s`."""
+    def _look(self) -> None:
+        """One timer for the whole stream: looks how long the present silence is, and when to look again."""
         loop = asyncio.get_running_loop()
-        wake: asyncio.Future[bool] = loop.create_future()
-        self._wake = wake
-        timer = loop.call_later(self._ping_s, _expire, wake)
-        try:
-            return await wake
-        finally:
-            timer.cancel()
-            self._wake = None
+        left = self._ping_s
+        if self._silent_since is not None:
+            left = self._silent_since + self._ping_s - loop.time()
+            if left <= 0 and (self._ping is None or self._ping.done()):
+                self._ping = loop.create_task(self._send_ping())
+        self._timer = loop.call_later(left if left > 0 else self._ping_s, self._look)
 
-
-def _expire(wake: "asyncio.Future[bool]") -> None:
-    if not wake.done():
-        wake.set_result(False)
+    async def _send_ping(self) -> None:
+        await self._write(sse.PING)
+        if self._silent_since is not None:
+            self._silent_since = asyncio.get_running_loop().time()
