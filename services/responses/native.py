@@ -80,8 +80,11 @@ class NativeLane:
         return self._count > 0
 
     def frame(self, event: NativeEvent, cost: Cost | None) -> bytes:
-        """The event as an SSE frame. `cost` belongs to the terminal event."""
+        """The event (or the run of events) as SSE. `cost` belongs to the terminal event."""
         number, data = self._count, event.data
+        if not event.name:
+            self._count = number + data.count(b"\n\n")
+            return data
         self._count = number + 1
         if event.name in LIFECYCLE:
             data = self._lifecycle(event, cost)

@@ -152,7 +152,10 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
 
 
 class NativeEvent(msgspec.Struct, frozen=True, tag="native_event"):
-    """One stream event on the native lane: its type and its data exactly as the provider sent it (one line of JSON)."""
+    """One stream event on the native lane: its type and its data exactly as the provider sent it (one line of JSON).
+
+    Without a name: several events that need no edit, as the server-sent events that they came in.
+    """
 
     name: str
     data: bytes

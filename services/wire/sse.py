@@ -42,18 +42,22 @@ class SseFramer:
         self._size = len(self._tail)
         if self._size > FRAME_BYTES_MAX:
             raise FramingError(f"an event of more than {FRAME_BYTES_MAX} bytes")
-        return [frame for block in blocks if (frame := _parse(block)) is not None]
+        return self.frames(blocks)
+
+    def frames(self, blocks: Sequence[bytes]) -> list[Frame]:
+        """The frames of some whole events, whose lines end with LF (the last one's end is cut off)."""
+        return [frame for block in blocks if (frame := parse(block)) is not None]
 
     def close(self) -> Sequence[Frame]:
         """What came after the last blank line, if it is an event. Whether it was cut is the dialect's to judge."""
         rest = b"".join((self._tail, *self._more))
         self._tail = b""
         self._more.clear()
-        frame = _parse(rest.replace(b"\r", b"\n"))
+        frame = parse(rest.replace(b"\r", b"\n"))
         return (frame,) if frame is not None else ()
 
 
-def _parse(block: bytes) -> Frame | None:
+def parse(block: bytes) -> Frame | None:
     """One event. The two forms that all providers send are read without splitting lines."""
     if block.startswith(b"event: "):
         at = block.find(b"\n")

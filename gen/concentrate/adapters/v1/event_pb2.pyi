@@ -757,9 +757,9 @@ class NativeEvent(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Holds the event's type."""
+    """Holds the event's type. Empty for several events that need no edit."""
     data: _builtins.bytes
-    """Holds the event's data exactly as the provider sent it: one line of JSON."""
+    """Holds the event's data exactly as the provider sent it: one line of JSON. Without a name: whole server-sent events."""
     def __init__(
         self,
         *,

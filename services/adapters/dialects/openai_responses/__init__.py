@@ -13,6 +13,7 @@ from services.adapters.dialects.openai_responses.answer import read_answer
 from services.adapters.dialects.openai_responses.native import NativeDecoder, native_answer, native_request
 from services.adapters.dialects.openai_responses.request import write_request
 from services.adapters.dialects.openai_responses.stream import EventDecoder
+from services.adapters.dialects.openai_responses.verbatim import VerbatimFramer
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event
@@ -30,8 +31,8 @@ class OpenAIResponses:
             return native_request(call, target)
         return write_request(call, target)
 
-    def framing(self, call: Call) -> Framing:  # noqa: ARG002  # one framing for every call
-        return SseFramer
+    def framing(self, call: Call) -> Framing:
+        return VerbatimFramer if is_native(call, self.name) else SseFramer
 
     def decoder(self, call: Call, target: Target) -> Decoder:  # noqa: ARG002
         return NativeDecoder() if is_native(call, self.name) else EventDecoder()

@@ -12,6 +12,7 @@ import msgspec
 from services.adapters.dialect import HttpRequest, Kind, UpstreamError
 from services.adapters.dialects.openai_responses import errors
 from services.adapters.dialects.openai_responses.shapes import Answer, WireError
+from services.adapters.dialects.openai_responses.verbatim import RUN
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event, Finished, FinishReason, Loss, NativeAnswer, NativeEvent, UsageReported
@@ -145,6 +146,8 @@ class NativeDecoder:
     def feed(self, frame: Frame) -> Sequence[Event]:
         """The event, verbatim; with the terminal one, usage and finish before it."""
         data = frame.data
+        if frame.event == RUN:
+            return (NativeEvent("", data),)
         if data == b"[DONE]":
             return ()
         name = frame.event or _type(data)
