@@ -60,7 +60,7 @@ def buf(*arguments: str | Path) -> None:
 
 def check(against: str | None = None) -> None:
     """Format, lint, and with `against` also compatibility."""
-    rules = ["--config", PROTO / "buf.yaml", "--path", "concentrate"]
+    rules: list[str | Path] = ["--config", PROTO / "buf.yaml", "--path", "concentrate"]
     with tempfile.TemporaryDirectory() as folder:
         now = image(PROTO, Path(folder, "now.binpb"))
         buf("format", PROTO, "--diff", "--exit-code")

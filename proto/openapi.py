@@ -19,8 +19,8 @@ JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
 
 # The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
-REQUESTS: Final = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest")}
-RESPONSES: Final = {
+REQUESTS: Final[dict[str, tuple[Any, str]]] = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest")}
+RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     "CreateResponse": {
         JSON: (objects.Response, "Response"),
         SSE: (stream_events.StreamEvent, "StreamEvent"),

@@ -23,11 +23,13 @@ from tests.rpc.kit import ANN, ANSWER, COST, TARGET, USAGE, FixedAdapters, Fixed
 
 CALL = Call(model="m1", items=[Message("user", [Text("Hi")])], stream=True, temperature=0.5)
 ERRORS = [
-    errors.InvalidRequest("bad", param="input[0]"),
-    errors.ModelNotFound("no such model", param="model"),
-    errors.ProviderFailed("it broke", model="acme/m1"),
-    errors.RateLimited("slow down", retry_after=7),
-    errors.UpstreamTimeout("silence", model="acme/m1"),
+    errors.InternalError(),
+    *(
+        kind("what went wrong", param="input[0].content", model="acme/m1", retry_after=7)
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.GatewayError)
+        if kind not in {errors.GatewayError, errors.InternalError}
+    ),
 ]
 
 
