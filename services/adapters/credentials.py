@@ -47,6 +47,8 @@ def authorizer_of(provider: Provider, environment: Mapping[str, str]) -> Authori
     match auth.scheme:
         case "none":
             return StaticHeaders({}, fingerprint(provider.id), private)
+        case "bearer" | "header" if not auth.secret:  # a server of one's own that asks nobody
+            return StaticHeaders({}, fingerprint(provider.id), private)
         case "bearer" if (secret := _first(auth.secret, environment)) is not None:
             return _bearer(provider, secret, private)
         case "header" if (secret := _first(auth.secret, environment)) is not None:

@@ -57,7 +57,7 @@ def has_credentials(provider: Provider, environment: Environment) -> bool:
         case "google":
             return has_google_credentials(environment)
         case _:
-            return any(environment.get(name) for name in auth.secret)
+            return not auth.secret or any(environment.get(name) for name in auth.secret)
 
 
 def missing(provider: Provider, environment: Environment) -> list[str]:

@@ -29,8 +29,8 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a provider wants to be asked who we are.
 
     scheme: bearer (`Authorization: Bearer`), header (`header: <secret>`), sigv4, google, or none.
-    secret: environment variables that may hold the secret, first one set wins; for sigv4 and google, what to check when the
-    provider refuses the credential.
+    secret: environment variables that may hold the secret, first one set wins; none listed: none is needed. For sigv4 and
+    google, what to check when the provider refuses the credential.
     header: the header's name, for the scheme of that name.
     token: variables that may hold a ready bearer token; one that is set is used instead of the scheme.
     loopback_token: the same, but only where the base URL is a loopback address and nothing else is set.

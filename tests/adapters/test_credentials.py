@@ -5,6 +5,8 @@ import pytest
 from services.adapters.credentials import EnvironmentCredentials
 from services.adapters.dialect import Kind, UpstreamError
 from services.catalog.catalog import load
+from services.catalog.environment import has_credentials
+from services.catalog.schema import Provider
 
 ENVIRONMENT = {
     "OPENAI_API_KEY": "canary-openai",
@@ -54,6 +56,14 @@ async def test_a_ready_token_wins_over_the_scheme():
     """An Entra token replaces the API key of Azure."""
     authorizer = credentials(AZURE_OPENAI_AD_TOKEN="canary-entra").for_provider("azure")
     assert await authorizer.authorize("POST", "", {}, b"") == {"authorization": "Bearer canary-entra"}
+
+
+async def test_a_row_without_a_credential_needs_none():
+    """A server of one's own that names no variable is asked as it is."""
+    row = Provider("own", "Own", "openai_chat", "http://gpu:8000/v1")
+    assert has_credentials(row, {})
+    authorizer = EnvironmentCredentials({"own": row}, {}).for_provider("own")
+    assert await authorizer.authorize("POST", "", {}, b"") == {}
 
 
 def test_the_scope_names_the_credential_and_the_provider():

@@ -58,7 +58,7 @@ class ChainKeys:
 
     def _ask_library(self) -> AwsKeys:
         if self._chain is None:
-            from services.adapters.auth.aws_library import AwsChain  # noqa: PLC0415 - 11 MB, for those who use the chain
+            from services.adapters.auth.aws_library import AwsChain  # noqa: PLC0415 - 20 MB, for those who use the chain
 
             self._chain = AwsChain(self._profile).keys
         return self._chain()
