@@ -10,8 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.dialects import emulated
 from services.adapters.dialects.bedrock_converse.messages import REDACTED, THINKING
-from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT
 from services.adapters.dialects.bedrock_converse.tools import answer_tool, offered
 from services.adapters.dialects.bedrock_converse.wire import ModelFields, Served, WireCitation
 from services.catalog.schema import Target
@@ -235,32 +235,18 @@ def _call_end(block: _Call, key: str) -> Sequence[Event]:
         case "function":
             return (ToolCallDelta(key, "{}"), ToolCallDone(key)) if block.empty else (ToolCallDone(key),)
         case "custom":
-            return (ToolCallDelta(key, _custom_text("".join(block.collected))), ToolCallDone(key))
+            return (ToolCallDelta(key, emulated.unwrap("".join(block.collected))), ToolCallDone(key))
         case "search":
             return (SearchDone(key, _query("".join(block.collected))),)
         case "answer" | "result":
             return ()
 
 
-class _CustomInput(msgspec.Struct, rename="camel"):
-    input: str
-
-
 class _Query(msgspec.Struct, rename="camel"):
     query: str = ""
 
 
-assert _CustomInput.__struct_fields__ == (CUSTOM_INPUT,)
-_custom_input = msgspec.json.Decoder(_CustomInput)
 _query_input = msgspec.json.Decoder(_Query)
-
-
-def _custom_text(arguments: str) -> str:
-    """The free text of a custom tool's call; the arguments themselves where the model did not keep to its one argument."""
-    try:
-        return _custom_input.decode(arguments).input
-    except msgspec.MsgspecError:
-        return arguments
 
 
 def _query(arguments: str) -> str:

@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
+from services.adapters.dialects import emulated
 from services.adapters.dialects.bedrock_converse.cache import cache_point
 from services.adapters.dialects.bedrock_converse.families import Family
 from services.adapters.dialects.bedrock_converse.losses import Losses
 from services.adapters.dialects.bedrock_converse.names import call_id, tool_name
 from services.adapters.dialects.bedrock_converse.parts import file_block, image_block
-from services.adapters.dialects.bedrock_converse.specs import CUSTOM_INPUT, Block
+from services.adapters.dialects.bedrock_converse.specs import Block
 from services.errors import InvalidRequest
 from services.vocabulary.call import (
     Cache,
@@ -128,7 +129,7 @@ class Conversation:
         blocks = self._turn("assistant").blocks
         arguments: object
         if call.custom:
-            arguments = {CUSTOM_INPUT: call.arguments}
+            arguments = msgspec.Raw(emulated.wrap(call.arguments).encode())
         elif not call.arguments.strip():
             arguments = {}
         else:

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from services.adapters.dialects import emulated
 from services.adapters.dialects.bedrock_converse.families import Family
 from services.adapters.dialects.bedrock_converse.losses import Losses
 from services.adapters.dialects.bedrock_converse.names import tool_name
@@ -15,15 +16,11 @@ from services.vocabulary.call import CustomTool, FunctionTool, WebSearchTool
 
 Block = dict[str, object]
 
-CUSTOM_INPUT: Final = "input"  # the one argument of a custom tool
 GROUNDING: Final = "nova_grounding"
 ANY_ARGUMENTS: Final = msgspec.Raw(b'{"type":"object"}')
 
-_NO_ARGUMENTS = msgspec.Raw(b'{"type":"object","properties":{}}')
-_CUSTOM_SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_format = msgspec.json.Decoder(dict[str, object])
 
 
 def spec(name: str, description: str | None, schema: msgspec.Raw, *, strict: bool = False) -> Block:
@@ -39,7 +36,9 @@ def spec(name: str, description: str | None, schema: msgspec.Raw, *, strict: boo
 
 def function(tool: FunctionTool, path: str, model: Family, losses: Losses) -> Block:
     """A function of the client's, its schema byte for byte."""
-    schema = object_schema(tool.parameters, f"{path}.parameters") if tool.parameters is not None else _NO_ARGUMENTS
+    schema = (
+        object_schema(tool.parameters, f"{path}.parameters") if tool.parameters is not None else emulated.NO_PARAMETERS
+    )
     strict = bool(tool.strict) and model.json_schema
     if tool.strict and not strict:
         losses.add(f"{path}.strict", "dropped", "The model does not hold tool calls to their schema.")
@@ -48,16 +47,13 @@ def function(tool: FunctionTool, path: str, model: Family, losses: Losses) -> Bl
 
 def custom(tool: CustomTool, path: str, losses: Losses) -> Block:
     """A free-text tool as a function with one string. Its grammar is told in words: nothing holds the model to it."""
+    rule = emulated.grammar(tool, path)
     losses.add(path, "emulated", "Offered as a function with one string, `input`.")
-    description = tool.description
-    grammar = _format.decode(tool.format) if tool.format is not None else {}
-    if grammar.get("type") == "grammar":
+    if rule.type == "grammar":
         losses.add(f"{path}.format", "emulated", "The grammar is told to the model in words.")
-        nested = grammar.get("grammar")
-        rules = nested if isinstance(nested, dict) else grammar
-        told = f"`input` must match this {rules.get('syntax', '')} grammar:\n{rules.get('definition', '')}"
-        description = f"{description}\n\n{told}" if description else told
-    return spec(tool_name(tool.name), description, _CUSTOM_SCHEMA)
+    shown = emulated.as_function(tool, rule)
+    assert shown.parameters is not None
+    return spec(tool_name(shown.name), shown.description, shown.parameters)
 
 
 def grounding(tool: WebSearchTool, path: str, model: Family, losses: Losses) -> Block:

@@ -78,6 +78,8 @@ _message_stop = msgspec.json.Decoder(_MessageStop)
 _metadata = msgspec.json.Decoder(Served)
 _message_start = msgspec.json.Decoder(_MessageStart)
 
+_CONTENT = frozenset({"contentBlockStart", "contentBlockDelta", "contentBlockStop"})
+
 
 class ConverseDecoder:
     """Reads one streamed answer."""
@@ -103,7 +105,7 @@ class ConverseDecoder:
             if frame.headers.get(":message-type") in {"exception", "error"}:
                 raise exception(frame)
             return ()
-        if self._complete:
+        if self._stop is not None and (self._complete or frame.event in _CONTENT):
             raise protocol_error(f"{frame.event} after the end")
         try:
             return read(frame.data)
@@ -125,8 +127,6 @@ class ConverseDecoder:
     def _delta(self, data: bytes) -> Sequence[Event]:
         event = _block_delta.decode(data)
         delta, index = event.delta, event.content_block_index
-        if self._stop is not None:
-            raise protocol_error("content after the stop reason")
         if delta.text is not None:
             return self._blocks.text(index, delta.text)
         if delta.tool_use is not None:

@@ -7,6 +7,7 @@ so there Claude gets its own `tool_choice` and other models are told in words.
 
 from typing import Final, NamedTuple
 
+from services.adapters.dialects import emulated
 from services.adapters.dialects.bedrock_converse.cache import cache_point
 from services.adapters.dialects.bedrock_converse.families import Family, family
 from services.adapters.dialects.bedrock_converse.losses import Losses
@@ -67,9 +68,7 @@ def answer_tool(call: Call, target: Target) -> str | None:
         return None
     if call.tool_choice is not None and call.tool_choice.mode == "required":
         return None  # the answer is a call of the client's tools
-    name = asked.name or "answer"
-    taken = {tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}
-    return tool_name(f"{name}_answer" if name in taken else name)
+    return tool_name(emulated.answer_name(call))
 
 
 def offered(call: Call) -> dict[str, FunctionTool | CustomTool]:
@@ -152,15 +151,14 @@ class _Planner:
 
     def _with_answer(self, answer: str, tools: list[Block], used: list[Block]) -> ToolPlan:
         """A forced tool takes the answer; its arguments are turned back into text. Other tools may be called instead."""
-        asked = self._call.format
-        assert asked is not None
+        shown = emulated.answer_tool(self._call)
         self._losses.add("text.format", "emulated", "The model has no structured output: a tool it must call takes it.")
         if self._choice.mode == "none":
             tools = used
             if used:
                 self._losses.add("tool_choice", "emulated", "Only the tool that takes the answer should be called.")
-        schema = object_schema(asked.schema or ANY_ARGUMENTS, "text.format.schema")
-        tools = [*tools, spec(answer, asked.description or "Takes the final answer to the user.", schema)]
+        schema = object_schema(shown.parameters or ANY_ARGUMENTS, "text.format.schema")
+        tools = [*tools, spec(answer, shown.description, schema)]
         if len(tools) > 1:
             self._notes.append(f"Give the final answer by calling {answer}.")
         return self._done({"tools": tools, "toolChoice": {"any": {}}}, forced=True)
