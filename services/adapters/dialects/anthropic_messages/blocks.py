@@ -259,6 +259,8 @@ class Blocks:
 
     def begin(self, index: int, block: Block) -> Sequence[Event]:
         """A block opens, with what it holds already."""
+        if index in self._open:
+            raise UpstreamError(Kind.PROTOCOL, f"content block {index} begins twice")
         opened = self._open[index] = self._opened(block)
         return opened.begin(block)
 
@@ -277,8 +279,9 @@ class Blocks:
         return opened.end()
 
     def close(self) -> list[Event]:
-        """The answer is complete: searches whose result did not come (the turn paused) end with it."""
-        return [SearchDone(key, query, failed=True) for key, query in self._queries.items()]
+        """The answer is complete: with it end open blocks, and searches whose result did not come (the turn paused)."""
+        events = [event for index in sorted(self._open) for event in self.end(index)]
+        return [*events, *(SearchDone(key, query, failed=True) for key, query in self._queries.items())]
 
     def _opened(self, block: Block) -> OpenBlock:
         match block.type:

@@ -1,5 +1,6 @@
 """Cohere's pieces -> events: what stream and whole answer have in common."""
 
+from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects import emulated
 from services.adapters.dialects.cohere_chat.conversation import PLAN
 from services.adapters.dialects.cohere_chat.errors import failed
@@ -41,6 +42,7 @@ class Reader:
         self._answer = emulated.answer_name(call) if answers_by_tool(call, target) else None
         self._custom = frozenset(tool.name for tool in call.tools if isinstance(tool, CustomTool))
         self._stops = call.stop
+        self._begun: set[int] = set()
         self._called = False  # a tool of the client's
         self._planning = False
         self._thinking = False
@@ -70,6 +72,9 @@ class Reader:
 
     def call_started(self, index: int, call: ToolCall, events: list[Event]) -> None:
         """A call, perhaps with its first arguments."""
+        if index in self._begun:
+            raise UpstreamError(Kind.PROTOCOL, f"the provider began call {index} twice")
+        self._begun.add(index)
         self._end_plan(events)
         name = call.function.name if call.function is not None else ""
         self._names[index], self._arguments[index] = name, []

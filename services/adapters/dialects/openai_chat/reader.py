@@ -83,7 +83,10 @@ class Reader:
                 self._read_choice(choice, completion.citations, events)
 
     def end(self) -> list[Event]:
-        """The last events, once the answer is known to be complete."""
+        """The last events, once the answer is known to be complete; calls stay open until then, for whatever comes late."""
+        events: list[Event] = []
+        for call in self._calls:
+            _close(call, events)
         reason: FinishReason = _FINISH.get(self.finish or "", "stop")
         if reason == "tool_calls" and not self._called:
             reason = "stop"  # the one call was the answer
@@ -94,7 +97,7 @@ class Reader:
         # Search models look up the web for every answer and never say so; the citations show it.
         searches = 1 if self._searches and self._cited else 0
         counted = [UsageReported(_usage(self._usage, searches))] if self._usage is not None else []
-        return [*counted, Finished(reason)]
+        return [*events, *counted, Finished(reason)]
 
     def _read_choice(self, choice: Choice, citations: list[str] | None, events: list[Event]) -> None:
         message = choice.delta if choice.delta is not None else choice.message
@@ -104,8 +107,6 @@ class Reader:
             self.finish = choice.finish_reason
             if self.finish in _FAILED:
                 raise UpstreamError(Kind.FAILED, f"the provider gave up: {self.finish}", code=self.finish)
-            for call in self._calls:
-                _close(call, events)
 
     def _read_message(
         self, message: Message, logprobs: Logprobs | None, citations: list[str] | None, events: list[Event]
@@ -254,6 +255,6 @@ def _usage(wire: WireUsage, searches: int) -> Usage:
         cache_read=read,
         cache_write_5m=write,
         output=output,
-        reasoning=reasoning,
+        reasoning=min(reasoning, output),
         web_searches=searches,
     )

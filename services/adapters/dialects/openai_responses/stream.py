@@ -60,6 +60,9 @@ class EventDecoder:
     def __init__(self) -> None:
         self._frames = NativeDecoder()  # errors, truncation and event names are the same as on the native lane
         self._spoken: set[int] = set()
+        self._begun: set[int] = set()  # calls and searches, which begin once
+        self._open: set[str] = set()  # calls
+        self._ended = False
         self._deltas: dict[str, Callable[[_Delta], Event]] = {
             "response.output_text.delta": _text,
             "response.refusal.delta": lambda d: RefusalDelta(d.delta),
@@ -74,7 +77,7 @@ class EventDecoder:
         events: list[Event] = []
         try:
             for event in self._frames.feed(frame):
-                if isinstance(event, NativeEvent):
+                if isinstance(event, NativeEvent) and not self._ended:
                     events += self._native(event)
         except msgspec.DecodeError as error:
             raise UpstreamError(Kind.PROTOCOL, f"The provider sent an event that cannot be read: {error}.") from None
@@ -88,27 +91,40 @@ class EventDecoder:
         if (read := self._deltas.get(event.name)) is not None:
             delta = _delta.decode(event.data)
             self._spoken.add(delta.output_index)
-            return (read(delta),)
+            said = read(delta)
+            if isinstance(said, ToolCallDelta) and said.key not in self._open:
+                raise _disorder(f"arguments of item {said.key}, which is no open call")
+            return (said,)
         if event.name == "response.output_item.added":
             return self._added(_item_event.decode(event.data))
         if event.name == "response.output_item.done":
             return self._done(_item_event.decode(event.data))
         if event.name in TERMINAL:
-            return ending(_lifecycle.decode(event.data).response)
+            self._ended = True
+            cut = [ToolCallDone(key) for key in sorted(self._open)]  # the answer may end in the middle of a call
+            return [*cut, *ending(_lifecycle.decode(event.data).response)]
         return ()  # parts and `…done` texts repeat what the deltas said; unknown events are ignorable by contract
 
     def _added(self, event: _ItemEvent) -> Sequence[Event]:
         item, key = _item.decode(event.item), str(event.output_index)
-        if item.type in ("function_call", "custom_tool_call"):
-            custom = item.type == "custom_tool_call"
-            return (ToolCallStarted(key, item.call_id, item.name, custom, item.namespace),)
-        return (SearchStarted(key),) if item.type == "web_search_call" else ()
+        if item.type not in ("function_call", "custom_tool_call", "web_search_call"):
+            return ()
+        if event.output_index in self._begun:
+            raise _disorder(f"item {key} begins twice")
+        self._begun.add(event.output_index)
+        if item.type == "web_search_call":
+            return (SearchStarted(key),)
+        self._open.add(key)
+        return (ToolCallStarted(key, item.call_id, item.name, item.type == "custom_tool_call", item.namespace),)
 
     def _done(self, event: _ItemEvent) -> Sequence[Event]:
         item, key = _item.decode(event.item), str(event.output_index)
         spoken = event.output_index in self._spoken
         match item.type:
             case "function_call" | "custom_tool_call":
+                if key not in self._open:
+                    raise _disorder(f"item {key} ends, which is no open call")
+                self._open.remove(key)
                 rest = () if spoken else item_events(event.item, key)[1:-1]
                 return (*rest, ToolCallDone(key))
             case "web_search_call":
@@ -123,6 +139,10 @@ class EventDecoder:
 
 def _citations(raw: msgspec.Raw, key: str) -> Sequence[Event]:
     return [event for event in item_events(raw, key) if not isinstance(event, TextDelta | RefusalDelta | ItemDone)]
+
+
+def _disorder(what: str) -> UpstreamError:
+    return UpstreamError(Kind.PROTOCOL, f"The provider's stream is out of order: {what}.")
 
 
 def _text(delta: _Delta) -> Event:
