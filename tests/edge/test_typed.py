@@ -4,6 +4,7 @@ import json
 
 import grpc
 import httpx
+import msgspec
 import openai
 import pytest
 from concentrate.models.v1.models_service_pb2 import ListModelsRequest
@@ -11,11 +12,16 @@ from concentrate.models.v1.models_service_pb2_grpc import ModelsServiceStub
 from concentrate.responses.v1 import item_pb2, response_pb2, tool_pb2
 from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest, InputItems
 from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
+from google.protobuf import text_format
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
+from services.mirror import mirror
+from services.responses.objects import Response
+from services.responses.typed_service import ECHOED
 from tests.gateway import Gateway
 
+ANSWERS = mirror(Response, response_pb2.Response, skip=ECHOED)
 ECHO = CreateResponseRequest(model="sandbox/echo", input_text="Good morning, world")
 
 
@@ -104,3 +110,57 @@ def test_the_openapi_document_is_served(gateway: Gateway):
     """It names the paths of this gateway."""
     document = httpx.get(f"{gateway.url}/openapi.json").json()
     assert (document["openapi"], "/v1/responses" in document["paths"]) == ("3.1.0", True)
+
+
+STRICT = '{"type":"object","properties":{"city":{"type":"string"}},"required":["city"]}'
+SAME = {
+    "text": ('input_text: "Hi there"', {"input": "Hi there"}),
+    "reasoning": (
+        'input_text: "Think" reasoning { effort: EFFORT_HIGH summary: SUMMARY_AUTO }',
+        {"input": "Think", "reasoning": {"effort": "high", "summary": "auto"}},
+    ),
+    "tool": (
+        f"""input_text: 'Use f for "Rome"' tools {{ function {{ name: "f" parameters_json: '{STRICT}' }} }}""",
+        {"input": 'Use f for "Rome"', "tools": [{"type": "function", "name": "f", "parameters": json.loads(STRICT)}]},
+    ),
+    "schema": (
+        f"""input_text: "x" text {{ format {{ json_schema {{ name: "c" schema_json: '{STRICT}' }} }} }}""",
+        {"input": "x", "text": {"format": {"type": "json_schema", "name": "c", "schema": json.loads(STRICT)}}},
+    ),
+    "store": ('input_text: "Keep this" store: true', {"input": "Keep this", "store": True}),
+}
+
+
+def without_ids(value):
+    """An answer without what differs from call to call, and without the echoes whose typed form is the request's."""
+    if isinstance(value, dict):
+        left_out = {"id", "call_id", "created_at", "completed_at", "tools", "tool_choice", "encrypted_content"}
+        return {name: without_ids(one) for name, one in value.items() if name not in left_out}
+    return [without_ids(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_both_surfaces_answer_the_same(gateway: Gateway, channel, key, name):
+    """Typed and JSON answers to one question have the same items, usage, cost, losses and echoes."""
+    text, body = SAME[name]
+    request = text_format.Parse(text, CreateResponseRequest(model="sandbox/echo"))
+    typed = ANSWERS.to_struct(ResponsesServiceStub(channel).CreateResponse(request, metadata=key))
+    answer = httpx.post(f"{gateway.url}/v1/responses", headers=gateway.headers, json={"model": "sandbox/echo", **body})
+    json_answer = answer.json()
+    del json_answer["text"]
+    assert without_ids(json.loads(msgspec.json.encode(typed))) == without_ids(json_answer)
+
+
+def test_reasoning_goes_back_as_it_came(channel, key):
+    """A reasoning item with its opaque part is accepted in the next turn."""
+    stub = ResponsesServiceStub(channel)
+    request = text_format.Parse(SAME["reasoning"][0], CreateResponseRequest(model="sandbox/echo"))
+    first = stub.CreateResponse(request, metadata=key)
+    assert first.output[0].reasoning.encrypted_content
+    items = InputItems(items=first.output)
+    items.items.add().message.MergeFrom(
+        item_pb2.Message(role=item_pb2.ROLE_USER, content=[{"input_text": {"text": "And now?"}}])
+    )
+    second = stub.CreateResponse(CreateResponseRequest(model="sandbox/echo", input_items=items), metadata=key)
+    assert second.output[-1].message.content[0].output_text.text == "And now?"
+    assert not second.translation_losses
