@@ -17,7 +17,7 @@ from services.responses import sse
 from services.responses.native import TERMINAL, NativeLane
 from services.responses.objects import Response
 from services.responses.projection import Projection
-from services.responses.stream_events import StreamEvent
+from services.responses.stream_events import StreamEvent, Terminal
 from services.routing.failover import open_first
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
@@ -92,20 +92,27 @@ class Responses:
         return self._projected_sse(generation)
 
     async def events(self, generation: Generation) -> AsyncIterator[list[StreamEvent]]:
-        """The stream as public events. Failures are events of it."""
+        """The stream as public events. Failures are events of it.
+
+        What comes once the answer is finished goes out together with the last event: messages are what costs.
+        """
         projection = _projection(generation)
         yield projection.start()
+        last: list[StreamEvent] = []
         try:
             async with _closing(generation):
                 async for batch in generation.batches:
                     events = projection.feed(batch)
-                    if events:
+                    if projection.finished is not None:
+                        last += events
+                    elif events:
                         yield events
             cost = await self._settle(generation, projection.usage)
-            yield [projection.complete(cost, int(self._now()))]
+            last.append(projection.complete(cost, int(self._now())))
         except Exception as error:  # noqa: BLE001  # whatever happens, the stream says so and ends properly
             cost = await self._settle_anyway(generation, projection.usage)
-            yield projection.fail(_public(error), cost)
+            last += projection.fail(_public(error), cost)
+        yield last
 
     def failed(self, call: Call, error: Exception) -> bytes:
         """The whole stream, as SSE, of an answer that failed before any provider began it."""
@@ -118,31 +125,38 @@ class Responses:
 
     async def _projected_sse(self, generation: Generation) -> AsyncIterator[bytes]:
         async for events in self.events(generation):
-            yield sse.frames(events)
-        yield sse.DONE
+            frames = sse.frames(events)
+            yield frames + sse.DONE if isinstance(events[-1], Terminal) else frames
 
     async def _native_sse(self, generation: Generation) -> AsyncIterator[bytes]:
         lane = _lane(generation)
         usage: Usage | None = None
+        ended = False
         try:
             async with _closing(generation):
                 async for batch in generation.batches:
                     frames: list[bytes] = []
                     for event in batch:
-                        if isinstance(event, NativeEvent):
-                            cost = await self._settle(generation, usage) if event.name in TERMINAL else None
-                            frames.append(lane.frame(event, cost))
+                        if ended:
+                            break
+                        if isinstance(event, NativeEvent) and event.name in TERMINAL:
+                            frames += (lane.frame(event, await self._settle(generation, usage)), sse.DONE)
+                            ended = True
+                        elif isinstance(event, NativeEvent):
+                            frames.append(lane.frame(event, None))
                         elif isinstance(event, UsageReported):
                             usage = event.usage
                     if frames:
-                        yield b"".join(frames)
+                        yield b"".join(frames)  # after the last, the rest is still read: the connection is used again
         except Exception as error:  # noqa: BLE001  # as above
+            if ended:
+                return
             cost = await self._settle_anyway(generation, usage)
             if lane.begun:
-                yield lane.fail(_public(error), usage, cost, generation.created_at)
+                frame = lane.fail(_public(error), usage, cost, generation.created_at)
             else:
-                yield _failed(_projection(generation), _public(error))
-        yield sse.DONE
+                frame = _failed(_projection(generation), _public(error))
+            yield frame + sse.DONE
 
     async def _native_whole(self, generation: Generation) -> bytes:
         usage: Usage | None = None

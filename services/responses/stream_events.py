@@ -209,7 +209,8 @@ class ErrorEvent(_Event, tag="error"):
     error: StreamError
 
 
-LifecycleEvent = ResponseCreated | ResponseInProgress | ResponseCompleted | ResponseIncomplete | ResponseFailed
+Terminal = ResponseCompleted | ResponseIncomplete | ResponseFailed
+LifecycleEvent = ResponseCreated | ResponseInProgress | Terminal
 
 StreamEvent = (
     LifecycleEvent
