@@ -252,6 +252,14 @@ def test_structured_output_by_a_forced_tool(facts: Facts | None) -> None:
     assert folded(CONVERSE.answer(whole, given, target(model, facts=facts))) == events
 
 
+def test_structured_output_of_a_model_that_cannot_be_forced() -> None:
+    """It is told to call the tool that takes the answer."""
+    body, request = written(asked(text=FORMAT), "anthropic.claude-fable-5-1")
+    assert "toolChoice" not in body["toolConfig"]
+    assert body["system"] == [{"text": "Give the final answer by calling city."}]
+    assert losses(request) == {"text.format": "emulated"}
+
+
 def test_structured_output_beside_the_clients_tools() -> None:
     """Its tools stay callable, and a call of theirs is a call."""
     given = asked(text={"format": {**FORMAT["format"], "name": "ping"}}, tools=[PING])
@@ -393,6 +401,8 @@ def test_facts_of_the_catalogue_win() -> None:
     assert "additionalModelRequestFields" not in written(effort, OPUS_48, facts=Facts(efforts=[]))[0]
     fields = written(effort, OPUS_48, facts=Facts(efforts=["low", "medium"]))[0]["additionalModelRequestFields"]
     assert fields["output_config"] == {"effort": "medium"}
+    fields = written(effort, "openai.gpt-6-sol", facts=Facts(efforts=["max"]))[0]["additionalModelRequestFields"]
+    assert fields == {"reasoning": {"effort": "high"}}
     fields = written(effort, OPUS_48, facts=Facts(thinking="budget", max_output=64000))[0]
     assert fields["additionalModelRequestFields"]["thinking"]["budget_tokens"] == 16384
     profile = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/" + SONNET_45

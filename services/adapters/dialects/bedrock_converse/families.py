@@ -16,7 +16,7 @@ from typing import Literal
 import msgspec
 
 from services.catalog.schema import Target
-from services.vocabulary.call import EFFORTS, Effort
+from services.vocabulary.call import Effort
 
 Reasoning = Literal["none", "budget", "adaptive", "nova", "reasoning_effort", "reasoning_config", "reasoning"]
 
@@ -130,10 +130,8 @@ def family(target: Target) -> Family:
     changes: dict[str, object] = {name: fact for name, fact in given.items() if fact is not None}
     if facts.efforts == []:
         changes["reasoning"] = "none"
-    elif facts.efforts and known.reasoning not in {"none", "budget"}:
-        changes["efforts"] = (
-            tuple(word for word in EFFORTS if word in facts.efforts and word != "none") or known.efforts
-        )
+    elif facts.efforts:  # words the model has elsewhere are not all taken here
+        changes["efforts"] = tuple(word for word in known.efforts if word in facts.efforts) or known.efforts
     return msgspec.structs.replace(known, **changes) if changes else known
 
 

@@ -159,9 +159,12 @@ class _Planner:
                 self._losses.add("tool_choice", "emulated", "Only the tool that takes the answer should be called.")
         schema = object_schema(shown.parameters or ANY_ARGUMENTS, "text.format.schema")
         tools = [*tools, spec(answer, shown.description, schema)]
-        if len(tools) > 1:
+        config: dict[str, object] = {"tools": tools}
+        if self._model.forces:
+            config["toolChoice"] = {"any": {}}
+        if len(tools) > 1 or not self._model.forces:
             self._notes.append(f"Give the final answer by calling {answer}.")
-        return self._done({"tools": tools, "toolChoice": {"any": {}}}, forced=True)
+        return self._done(config, forced=self._model.forces)
 
     def _tool(self, tool: Tool, path: str) -> list[Block]:
         match tool:
