@@ -11,8 +11,6 @@ from services.keys.cli import app as keys
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 
-app.add_typer(keys, name="keys")
-
 
 @app.callback()
 def concentrate() -> None:
