@@ -129,6 +129,7 @@ def start_gateway(folder: Path, upstream: str) -> tuple[Process, int, float]:
     env = {
         "PORT": str(port),
         "CONCENTRATE_DATA_DIR": str(folder / "data"),
+        "CONCENTRATE_DISCOVER_LOCAL": "off",
         "CONCENTRATE_BOOTSTRAP_KEY": KEY,
         "CONCENTRATE_BOOTSTRAP_CREDITS_USD": "1000000",
         "CONCENTRATE_UNLISTED_MODELS": "allow",

@@ -50,6 +50,7 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None, **variab
         "HOME": str(folder),
         "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         "PORT": str(port),
+        "CONCENTRATE_DISCOVER_LOCAL": "off",  # whatever runs on this machine
         "CONCENTRATE_DATA_DIR": str(folder / "data"),
         "CONCENTRATE_BOOTSTRAP_KEY": KEY,
         **(environment or {}),
@@ -76,6 +77,21 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None, **variab
         process.wait(10)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def refused(folder: Path, **variables: str) -> str:
+    """What a gateway that does not start says on stderr."""
+    env = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+    env |= {
+        "CONCENTRATE_DISCOVER_LOCAL": "off",
+        "CONCENTRATE_DATA_DIR": str(folder / "data"),
+        "CONCENTRATE_BOOTSTRAP_KEY": KEY,
+        **variables,
+    }
+    command = [sys.executable, "-m", "services.runtime.cli", "serve"]
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    return ended.stderr
 
 
 def _ready_url(process: subprocess.Popen[str], log: Path) -> str:

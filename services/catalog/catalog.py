@@ -13,8 +13,9 @@ from pathlib import Path
 import msgspec
 
 from services.catalog import environment as env
+from services.catalog.local import LOCAL, Found, offered
 from services.catalog.reading import CatalogError, Rows, read
-from services.catalog.schema import DIALECTS, Facts, Model, Offer, PriceRow, Provider, Target
+from services.catalog.schema import DIALECTS, Facts, LocalServer, Model, Offer, PriceRow, Provider, Target
 from services.errors import InvalidRequest, ModelNotFound
 
 # An upstream model id is put into URLs: no spaces, no query, no escapes, and (below) no way up.
@@ -30,14 +31,32 @@ def load(config: Path | None = None) -> "Catalog":
 class Catalog:
     """Providers and models by name. `providers` and `models` are in the order of the listing's rows."""
 
-    def __init__(self, rows: Rows, *, unconfigured: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Checks the rows against each other. `unconfigured`: provider names left out, and what each of them lacks."""
-        self.providers: Mapping[str, Provider] = {provider.id: provider for provider in rows.providers}
-        self.models: Mapping[str, Model] = {model.id: model for model in rows.models}
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        unconfigured: Mapping[str, Sequence[str]] | None = None,
+        found: Sequence[Found] = (),
+    ) -> None:
+        """Checks the rows against each other. `unconfigured`: provider names left out, and what each of them lacks.
+
+        `found`: servers on this machine, whose models are there without a row.
+        """
+        self._rows = rows
+        local = offered(found)
+        self.providers: Mapping[str, Provider] = {
+            **{provider.id: provider for provider in rows.providers},
+            **{target.provider.id: target.provider for _, target in reversed(local)},
+        }
+        self.models: Mapping[str, Model] = {
+            **{model.id: model for model, _ in local},
+            **{model.id: model for model in rows.models},
+        }
         self.prices: Sequence[PriceRow] = rows.prices
+        self.local: Sequence[LocalServer] = rows.local
         self._unconfigured = unconfigured or {}
         self._provider_names = _unique(
-            ((name, provider.id) for provider in rows.providers for name in (provider.id, *provider.aliases)),
+            ((name, provider.id) for provider in self.providers.values() for name in (provider.id, *provider.aliases)),
             "provider",
         )
         self._anywhere: dict[str, list[Target]] = {}
@@ -47,6 +66,7 @@ class Catalog:
         for model in rows.models:
             _check_date(model.created, f"model {model.id}: created")
             self._add(model, names)
+        self._add_found(local)
         for row in rows.prices:
             if row.since:
                 _check_date(row.since, f"price of {row.provider}/{row.model}: since")
@@ -67,6 +87,8 @@ class Catalog:
                 lacks = env.missing(provider, environment)
                 unconfigured.update(dict.fromkeys((provider.id, *provider.aliases), lacks))
                 continue
+            if filled.base_url:  # the sandbox has none
+                env.check_url(filled)
             if own_port is not None:
                 env.refuse_own_address(filled, own_port)
             providers[filled.id] = filled
@@ -75,7 +97,16 @@ class Catalog:
             for model in self.models.values()
             if (offers := [offer for offer in model.offers if _speaks(offer, model, providers, dialects)])
         ]
-        return Catalog(Rows(list(providers.values()), models, list(self.prices)), unconfigured=unconfigured)
+        rows = Rows(list(providers.values()), models, list(self.prices), list(self.local))
+        return Catalog(rows, unconfigured=unconfigured)
+
+    def with_local(self, found: Sequence[Found]) -> "Catalog":
+        """The same rows, and the models of servers found on this machine; what a row names stays the row's."""
+        if any(LOCAL.id in (row.id, *row.aliases) for row in self._rows.providers):
+            return self
+        servers = " or ".join(f"{server.name} on port {server.port}" for server in self.local)
+        unconfigured = self._unconfigured if found else {LOCAL.id: [servers], **self._unconfigured}
+        return Catalog(self._rows, unconfigured=unconfigured, found=found)
 
     def provider(self, name: str) -> Provider | None:
         """A provider by id or alias."""
@@ -125,6 +156,13 @@ class Catalog:
                 dated = msgspec.structs.replace(target, model=snapshot, upstream=snapshot)
                 self._exactly(dated, model, names)
                 self._anywhere.setdefault(snapshot, []).append(dated)
+
+    def _add_found(self, local: Sequence[tuple[Model, Target]]) -> None:
+        names = [(model.id, target) for model, target in local]
+        names += [(alias, target) for model, target in local for alias in model.aliases]
+        for name, target in names:
+            self._anywhere.setdefault(name, [target])
+            self._at.setdefault((target.provider.id, name.removeprefix(f"{target.provider.id}/")), target)
 
     def _exactly(self, target: Target, model: Model, names: Mapping[str, str]) -> None:
         """Lets the provider's own id be asked for too, unless it is the name of another model."""

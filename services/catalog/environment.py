@@ -83,12 +83,24 @@ def is_loopback(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+def check_url(provider: Provider) -> None:
+    """Raises `CatalogError` for a base URL that nobody can be asked at."""
+    parts = urlsplit(provider.base_url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        variable = f" ({provider.base_url_env})" if provider.base_url_env else ""
+        raise CatalogError(
+            f"provider {provider.id}: base_url{variable} must look like https://host/path, not `{provider.base_url}`"
+        )
+    _port(provider.base_url)
+
+
 def refuse_own_address(provider: Provider, port: int) -> None:
     """Raises `CatalogError` when the provider's base URL is this gateway: people export the names for their clients too."""
     if is_loopback(provider.base_url) and _port(provider.base_url) == port:
+        variable = provider.base_url_env or f"The base_url of provider {provider.id}"
         raise CatalogError(
-            f"{provider.base_url_env} is the address of this gateway ({provider.base_url}), so a call would go round in "
-            f"circles. Unset it for the gateway's own process."
+            f"{variable} is the address of this gateway ({provider.base_url}), so a call would go round in "
+            f"circles. The gateway's own process needs the provider's address there."
         )
 
 

@@ -2,22 +2,25 @@
 
 providers/*.yaml    one provider each
 models/*.yaml       one author each: {author, models: [...]}
-CONCENTRATE_CONFIG  {providers: [...], models: [...], prices: [...]}; a row with the id of one of ours replaces the
-                    fields it gives, any other row is new
+local.yaml          programs to look for on this machine
+CONCENTRATE_CONFIG  {providers: [...], models: [...], prices: [...], local: [...]}; a row with the id of one of ours
+                    replaces the fields it gives, any other row is new
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import yaml
 
-from services.catalog.schema import DIALECTS, Model, PriceRow, Provider
+from services.catalog.schema import DIALECTS, LocalServer, Model, PriceRow, Provider
 
 ROOM = Path(__file__).parent
 
 Row = TypeVar("Row")
+
+_KEYS = ("providers", "models", "prices", "local")
 
 
 class CatalogError(Exception):
@@ -30,6 +33,7 @@ class Rows(msgspec.Struct, frozen=True):
     providers: list[Provider]
     models: list[Model]
     prices: list[PriceRow] = []
+    local: list[LocalServer] = []
 
 
 class _Loader(yaml.CSafeLoader):
@@ -42,27 +46,40 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+class _Row(NamedTuple):
+    """A row as it stands in a file; of one that the operator changed, the operator's file."""
+
+    file: Path
+    fields: dict[str, Any]
+
+
 def read(config: Path | None = None) -> Rows:
     """Our own rows, and those of the operator's file if there is one. Raises `CatalogError`."""
-    providers = {row["id"]: row for row in map(_provider, sorted((ROOM / "providers").glob("*.yaml")))}
-    models = {row["id"]: row for path in sorted((ROOM / "models").glob("*.yaml")) for row in _family(path)}
+    providers = {row.fields["id"]: row for row in map(_provider, sorted((ROOM / "providers").glob("*.yaml")))}
+    models = {row.fields["id"]: row for path in sorted((ROOM / "models").glob("*.yaml")) for row in _family(path)}
     prices = _list(_load(ROOM / "prices.yaml"), "prices", ROOM / "prices.yaml")
+    local = {row.fields["id"]: row for row in _list(_load(ROOM / "local.yaml"), "local", ROOM / "local.yaml")}
     if config is not None:
         own = _load(config)
-        if unknown := own.keys() - {"providers", "models", "prices"}:
-            raise CatalogError(f"{config}: unknown key `{min(unknown)}`; providers, models and prices are known")
-        _merge(providers, _list(own, "providers", config), config, {})
-        _merge(models, _list(own, "models", config), config, {"author": "custom", "created": "1970-01-01"})
+        if unknown := own.keys() - {*_KEYS}:
+            raise CatalogError(f"{config}: unknown key `{min(unknown)}`; {', '.join(_KEYS)} are known")
+        _merge(providers, _list(own, "providers", config), {})
+        _merge(models, _list(own, "models", config), {"author": "custom", "created": "1970-01-01"})
         prices += _list(own, "prices", config)
+        _merge(local, _list(own, "local", config), {})
     rows = Rows(
-        [_convert(row, Provider, f"provider {row['id']}") for row in providers.values()],
-        [_convert(row, Model, f"model {row['id']}") for row in models.values()],
-        [_convert(row, PriceRow, f"price of {row.get('model')}") for row in prices],
+        [_convert(row, Provider, "provider") for row in providers.values()],
+        [_convert(row, Model, "model") for row in models.values()],
+        [_convert(row, PriceRow, "price of") for row in prices],
+        [_convert(row, LocalServer, "local server") for row in local.values()],
     )
     for provider in rows.providers:
-        _check_dialects(f"provider {provider.id}", provider.dialect, *provider.dialects.values(), *provider.paths)
+        names = (provider.dialect, *provider.dialects.values(), *provider.paths)
+        _check_dialects(_where(providers[provider.id], "provider"), *names)
     for model in rows.models:
-        _check_dialects(f"model {model.id}", *(offer.dialect for offer in model.offers))
+        _check_dialects(_where(models[model.id], "model"), *(offer.dialect for offer in model.offers))
+    for server in rows.local:
+        _check_dialects(_where(local[server.id], "local server"), server.dialect)
     return rows
 
 
@@ -72,39 +89,38 @@ def _check_dialects(where: str, *names: str | None) -> None:
             raise CatalogError(f"{where}: unknown dialect `{name}`; there are {', '.join(sorted(DIALECTS))}")
 
 
-def _provider(path: Path) -> dict[str, Any]:
+def _provider(path: Path) -> _Row:
     row = _load(path)
     if row.get("id") != path.stem:
         raise CatalogError(f"{path}: `id` must be {path.stem}, as the file is named")
-    return row
+    return _Row(path, row)
 
 
-def _family(path: Path) -> Iterable[dict[str, Any]]:
+def _family(path: Path) -> Iterable[_Row]:
     file = _load(path)
-    seen: set[str] = set()
     for row in _list(file, "models", path):
-        if row["id"] in seen:
-            raise CatalogError(f"{path}: model `{row['id']}` is there twice")
-        seen.add(row["id"])
-        yield {"author": file.get("author"), **row}
+        yield _Row(path, {"author": file.get("author"), **row.fields})
 
 
-def _merge(rows: dict[str, dict[str, Any]], own: list[dict[str, Any]], path: Path, defaults: Mapping[str, str]) -> None:
-    seen: set[str] = set()
+def _merge(rows: dict[str, _Row], own: list[_Row], defaults: Mapping[str, str]) -> None:
     for row in own:
-        if row["id"] in seen:
-            raise CatalogError(f"{path}: `{row['id']}` is there twice")
-        seen.add(row["id"])
-        rows[row["id"]] = {**rows.get(row["id"], defaults), **row}
+        id = row.fields["id"]
+        before = rows[id].fields if id in rows else defaults
+        rows[id] = _Row(row.file, {**before, **row.fields})
 
 
-def _list(file: Mapping[str, Any], key: str, path: Path) -> list[dict[str, Any]]:
+def _list(file: Mapping[str, Any], key: str, path: Path) -> list[_Row]:
     rows = file.get(key) or []
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise CatalogError(f"{path}: `{key}` must be a list of rows")
-    if key != "prices" and (bad := next((row for row in rows if not isinstance(row.get("id"), str)), None)) is not None:
-        raise CatalogError(f"{path}: a row of `{key}` has no `id`: {bad}")
-    return rows
+    seen: set[str] = set()
+    for row in rows if key != "prices" else ():
+        if not isinstance(row.get("id"), str):
+            raise CatalogError(f"{path}: a row of `{key}` has no `id`: {row}")
+        if row["id"] in seen:
+            raise CatalogError(f"{path}: `{row['id']}` is there twice in `{key}`")
+        seen.add(row["id"])
+    return [_Row(path, row) for row in rows]
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -121,8 +137,12 @@ def _load(path: Path) -> dict[str, Any]:
     return file
 
 
-def _convert(row: dict[str, Any], kind: type[Row], where: str) -> Row:
+def _convert(row: _Row, kind: type[Row], what: str) -> Row:
     try:
-        return msgspec.convert(row, kind)
+        return msgspec.convert(row.fields, kind)
     except msgspec.ValidationError as error:
-        raise CatalogError(f"{where}: {error}") from error
+        raise CatalogError(f"{_where(row, what)}: {error}") from error
+
+
+def _where(row: _Row, what: str) -> str:
+    return f"{row.file}: {what} {row.fields.get('id') or row.fields.get('model')}"

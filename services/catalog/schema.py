@@ -1,8 +1,8 @@
-"""The rows of the catalogue: providers, models, offers; and `Target`, what one call to one provider needs of them."""
+"""The rows of the catalogue: providers, models, offers, servers; and `Target`, what one call to one provider needs of them."""
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -78,6 +78,22 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prices: str | None = None
     unlisted: bool = False
     docs: list[str] = []
+
+
+class LocalServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A program that serves models on this machine: a row of `services/catalog/local.yaml`.
+
+    port: of 127.0.0.1, where it is looked for. path: what stands before `/models`, its list, and before the dialect's own.
+    owned_by: what its list says of its models, if anything; a list that says otherwise is another program's.
+    """
+
+    id: str
+    name: str
+    port: Annotated[int, msgspec.Meta(gt=0, lt=65536)]
+    path: str = "/v1"
+    owned_by: str | None = None
+    dialect: str = "openai_chat"
+    quirks: dict[str, Scalar] = {}
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,9 +15,13 @@ _LISTING = mirror(Listing, pb.ListModelsResponse)
 
 
 class Models(models_service_pb2_grpc.ModelsServiceServicer):
-    """Serves `concentrate.models.v1.ModelsService`. The list is made once: a catalogue never changes."""
+    """Serves `concentrate.models.v1.ModelsService`. The list is made once for each catalogue."""
 
     def __init__(self, listing: Listing) -> None:
+        self.show(listing)
+
+    def show(self, listing: Listing) -> None:
+        """From now on this list."""
         self._answer = _LISTING.to_message(listing)
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802, ARG002

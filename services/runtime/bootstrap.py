@@ -16,7 +16,7 @@ from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceSe
 
 from services.adapters.adapter import SANDBOX, Adapter
 from services.adapters.credentials import EnvironmentCredentials
-from services.adapters.registry import DIALECTS
+from services.adapters.registry import DIALECTS, QuirkError, check_quirks
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
 from services.billing.meter import PricingMeter
@@ -26,6 +26,7 @@ from services.billing.servicer import BillingServicer
 from services.catalog import catalog as catalogue
 from services.catalog.catalog import Catalog
 from services.catalog.listing import listing
+from services.catalog.local import LOCAL, server_row
 from services.catalog.reading import CatalogError
 from services.keys.keyring import SqliteKeyRing
 from services.ports import Adapters, KeyRing, Meter, Router
@@ -36,6 +37,7 @@ from services.responses.typed_service import TypedResponses
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
+from services.runtime.discovery import Discovery
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
@@ -64,9 +66,12 @@ async def build(settings: Settings, role: Role = "gateway") -> AsyncIterator[Seq
         parts = _Parts(settings, stack)
         match role:
             case "gateway":
-                yield _public(parts)
+                services = _public(parts)
+                await parts.discover()
+                yield services
             case "routing":
                 routing = partial(add_RoutingServiceServicer_to_server, RoutingServicer(parts.router()))
+                await parts.discover()
                 yield [Service("concentrate.routing.v1.RoutingService", routing)]
             case "adapters":
                 adapters = partial(add_AdaptersServiceServicer_to_server, AdaptersServicer(parts.adapters()))
@@ -86,7 +91,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     responses, keys = Responses(router, adapters, meter), parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
-    models = Models(listing(parts.catalog))
+    models = parts.models()
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
@@ -100,19 +105,40 @@ class _Parts:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
         self._stack = stack
+        self._followers: list[Callable[[Catalog], None]] = []
 
     @cached_property
     def catalog(self) -> Catalog:
         """What this environment can serve."""
         try:
             everything = catalogue.load(self.settings.config)
+            for provider in (*everything.providers.values(), *map(server_row, everything.local)):
+                check_quirks(provider)
             spoken = {*DIALECTS, SANDBOX}
             return everything.configured(self.settings.environment, own_port=self.settings.port, dialects=spoken)
-        except CatalogError as error:
+        except (CatalogError, QuirkError) as error:
             raise SettingsError(str(error)) from error
 
+    async def discover(self) -> None:
+        """Offers the models of servers on this machine too, to all that was made before, now and as they come and go."""
+        if self.settings.discover_local == "on":
+            discovery = Discovery(self.catalog, self._follow, own_port=self.settings.port)
+            self._stack.push_async_callback(discovery.close)
+            await discovery.start()
+
+    def _follow(self, catalog: Catalog) -> None:
+        for follower in self._followers:
+            follower(catalog)
+
     def router(self) -> Router:
-        return CatalogRouter(self.catalog, unlisted=self.settings.unlisted_models == "allow")
+        router = CatalogRouter(self.catalog, unlisted=self.settings.unlisted_models == "allow")
+        self._followers.append(partial(setattr, router, "catalog"))
+        return router
+
+    def models(self) -> Models:
+        models = Models(listing(self.catalog))
+        self._followers.append(lambda catalog: models.show(listing(catalog)))
+        return models
 
     def adapters(self) -> Adapters:
         settings = self.settings
@@ -121,7 +147,8 @@ class _Parts:
         )
         http = Http(timeouts)
         self._stack.push_async_callback(http.close)
-        return Adapter(http, EnvironmentCredentials(self.catalog.providers, settings.environment))
+        providers = {LOCAL.id: LOCAL, **self.catalog.providers}
+        return Adapter(http, EnvironmentCredentials(providers, settings.environment))
 
     def meter(self) -> Meter:
         return PricingMeter(Pricing(self.catalog.prices))

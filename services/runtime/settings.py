@@ -48,12 +48,19 @@ class Settings:
         Path("data")
     )
     config: Annotated[
-        Path | None, Variable("CONCENTRATE_CONFIG", "YAML file with more providers, models and aliases.")
+        Path | None, Variable("CONCENTRATE_CONFIG", "YAML file with more providers, models, prices and local servers.")
     ] = None
     unlisted_models: Annotated[
         Literal["deny", "allow"],
         Variable("CONCENTRATE_UNLISTED_MODELS", "Whether `provider/<any upstream id>` passes though no row lists it."),
     ] = "deny"
+    discover_local: Annotated[
+        Literal["on", "off"],
+        Variable(
+            "CONCENTRATE_DISCOVER_LOCAL",
+            "Whether Ollama, LM Studio, vLLM and llama.cpp on this machine's usual ports are offered as `local/<model>`.",
+        ),
+    ] = "on"
     bootstrap_key: Annotated[
         Secret | None,
         Variable("CONCENTRATE_BOOTSTRAP_KEY", "A known first API key (`sk-cn-v1-…`), for scripts and tests."),

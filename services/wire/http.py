@@ -6,6 +6,7 @@ bodies come decoded. Failures leave as `ConnectionFailed` or `TimedOut`, whateve
 
 import asyncio
 import base64
+import ipaddress
 import socket
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -113,11 +114,18 @@ ProxyFor = Callable[[str, str], str | None]
 
 
 def environment_proxy(scheme: str, host: str) -> str | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY ask for."""
-    if urllib.request.proxy_bypass(host):
+    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY ask for; a loopback address is always asked directly."""
+    if _is_loopback(host) or urllib.request.proxy_bypass(host):
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(scheme) or proxies.get("all")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Http:

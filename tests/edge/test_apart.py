@@ -36,6 +36,7 @@ def worker(folder: Path, role: str, config: str = "") -> Iterator[subprocess.Pop
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
             "CONCENTRATE_DATA_DIR": str(folder / "data"),
+            "CONCENTRATE_DISCOVER_LOCAL": "off",
             "CONCENTRATE_CONFIG": str(rows),
         },
     )

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.gateway import KEY, ROOT, Gateway, command_line, free_port, serving
+from tests.gateway import Gateway, command_line, free_port, refused, serving
 
 STREAMS = 50
 
@@ -129,16 +128,6 @@ def test_a_second_instance_runs_beside_the_first(gateway: Gateway, tmp_path: Pat
         assert crossed.status_code == 404
         assert httpx.post(f"{second.url}/v1/responses", headers=gateway.headers, json={}).status_code == 401
     assert ask(gateway).status_code == 200
-
-
-def refused(tmp_path: Path, **variables: str) -> str:
-    """What a gateway that does not start says on stderr."""
-    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
-    env |= {"CONCENTRATE_DATA_DIR": str(tmp_path / "data"), "CONCENTRATE_BOOTSTRAP_KEY": KEY, **variables}
-    command = [sys.executable, "-m", "services.runtime.cli", "serve"]
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    return ended.stderr
 
 
 def test_a_taken_port_is_said(gateway: Gateway, tmp_path: Path):

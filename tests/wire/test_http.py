@@ -166,3 +166,7 @@ def test_the_environment_names_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment_proxy("https", "provider.example") == "http://proxy:3128"
     assert environment_proxy("https", "host.internal") is None
     assert environment_proxy("http", "provider.example") is None
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "")
+    for host in ("127.0.0.1", "::1", "localhost"):
+        assert environment_proxy("http", host) is None, "a proxy elsewhere would look for it on its own machine"
