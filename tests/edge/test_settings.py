@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime import settings_page
 from services.runtime.settings import Settings, SettingsError, read
 
 
@@ -51,8 +50,3 @@ def test_a_value_that_cannot_be_used_is_refused_by_name(variable: str, value: st
     """The message names the variable."""
     with pytest.raises(SettingsError, match=variable):
         read({variable: value})
-
-
-def test_the_page_is_fresh():
-    """docs/settings.md is what the code says. If not: `make settings`."""
-    assert (Path(__file__).parents[2] / "docs/settings.md").read_text() == settings_page.page()
