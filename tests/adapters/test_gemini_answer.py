@@ -162,6 +162,7 @@ CASES: list[tuple[str, list[Json], list[Event]]] = [
 @pytest.mark.parametrize(("chunks", "events"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 @pytest.mark.parametrize("size", [1, 2, 7, 0])
 def test_streams(chunks: list[Json], events: list[Event], size: int):
+    """A stream gives the same events however its bytes arrive."""
     assert streamed(sse(*chunks), size) == events
 
 
@@ -360,6 +361,7 @@ def test_counts_are_cumulative_and_a_later_chunk_may_leave_some_out():
     ],
 )
 def test_finish_reasons(word: str, reason: str):
+    """Each of Google's reasons, in our word."""
     assert whole(chunk({"text": "a"}, finish=word))[-1] == Finished(reason)  # type: ignore[arg-type]
 
 
