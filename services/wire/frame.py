@@ -1,10 +1,12 @@
 """A frame: one event of a streamed answer, cut out of the bytes by SSE, AWS event-stream or newline framing."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+import msgspec
 
 
-class Frame(NamedTuple):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """event: its name ("" where the framing or the provider gives none). data: its payload, one complete value."""
 
     event: str
