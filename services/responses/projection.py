@@ -137,7 +137,7 @@ class Projection:
                 self._message(out).cite(event, out)
             case ReasoningSealed(blob=blob, kind=kind):
                 reasoning = self._reasoning(out)
-                if blob:
+                if blob or kind:  # a kind alone says what the readable text is
                     reasoning.sealed = seal(blob, self._opened.provider, self._opened.scope, kind)
                 self._end_current()
             case ToolCallStarted():

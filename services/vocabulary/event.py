@@ -79,7 +79,7 @@ class ReasoningDelta(msgspec.Struct, frozen=True, tag="reasoning_delta"):
 class ReasoningSealed(msgspec.Struct, frozen=True, tag="reasoning_sealed"):
     """The opaque part of the open reasoning item (opens one if none is), which it closes.
 
-    kind: see `Seal.kind`. An empty blob: the provider reasoned and shows neither text nor proof.
+    kind: see `Seal.kind`. An empty blob: the provider gives no proof; a kind then still says what the readable text is.
     """
 
     blob: str

@@ -102,6 +102,14 @@ def test_reasoning_then_a_call_then_text():
     assert [index for index, _ in order] == [0, 0, 1, 1, 2, 2]
 
 
+def test_the_kind_of_readable_reasoning_survives_without_a_blob():
+    """A provider may have two kinds of reasoning and prove neither; only an empty kind has nothing to remember."""
+    _, response = project([ReasoningDelta("I will look."), ReasoningSealed("", "plan"), Finished("stop")])
+    assert response["output"][0]["encrypted_content"] == "cn1.p.s.plan."
+    _, response = project([ReasoningDelta("I will look."), ReasoningSealed(""), Finished("stop")])
+    assert "encrypted_content" not in response["output"][0]
+
+
 def test_parallel_calls_may_interleave():
     """Deltas of two calls that are open at once go to their own items."""
     _, response = project(

@@ -52,6 +52,11 @@ def write_request(call: Call, target: Target) -> HttpRequest:
         for name, why in _UNHEARD.items()
         if getattr(call, name) not in (None, [])
     ]
+    losses += [
+        Loss(f"input[{index}]", "dropped", "Reasoning without a seal: this API takes back only what it sealed.")
+        for index, item in enumerate(call.items)
+        if isinstance(item, Reasoning) and item.seal is None
+    ]
     reasoning = call.reasoning
     body: Json = {
         "model": target.upstream,
@@ -115,7 +120,7 @@ def _item(item: Item, index: int) -> object:
 
 
 def _reasoning(item: Reasoning) -> Json | None:
-    """Without its seal it is worth nothing to the provider: `carry` has reported that."""
+    """Without its seal it is worth nothing to the provider."""
     if item.seal is None:
         return None
     summary = [{"type": "summary_text", "text": text} for text in item.summary]

@@ -1,0 +1,88 @@
+"""What leaves on the native lane: the caller's body, without what its provider would refuse the whole request for."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.adapters import carry
+from services.adapters.dialects.openai_responses import OpenAIResponses
+from services.catalog.schema import Provider, Target
+from services.responses import intake
+from services.responses.projection import Projection
+from services.responses.service import _new_id
+from services.vocabulary.event import Finished, Loss, Opened, ReasoningDelta, ReasoningSealed, TextDelta
+from services.vocabulary.seal import seal
+from tests.responses.kit import call_of
+
+TARGET = Target(Provider("openai", "OpenAI", "openai_responses", ""), "openai_responses", "m", "m")
+HI = {"role": "user", "content": "hi"}
+MINE = seal("BLOB", "openai", "scope")
+
+
+def sent(input: object, *, native: bool = True) -> tuple[Any, list[Loss]]:
+    """The `input` that leaves, and what was lost."""
+    call = intake.read(json.dumps({"model": "openai/m", "input": input}).encode())
+    call = call if native else msgspec.structs.replace(call, native=None)
+    call, losses = carry.prepare(call, TARGET, "openai_responses", "scope")
+    request = OpenAIResponses().request(call, TARGET)
+    return json.loads(request.body)["input"], [*losses, *request.losses]
+
+
+def made_by_us(*events: Any) -> dict[str, Any]:
+    """The first item of an answer of another provider, as the gateway gives it to its client."""
+    projection = Projection(call_of(), "p/m", Opened("p", "s"), _new_id(), 1)
+    projection.feed([*events, TextDelta("So."), Finished("stop")])
+    projection.complete(None, 2)
+    return dict(json.loads(msgspec.json.encode(projection.response.output))[0])
+
+
+def test_its_own_seal_goes_back_without_the_tag():
+    """The provider's blob, byte for byte; all else of the item as it came."""
+    item = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": MINE, "status": None}
+    assert sent([HI, item]) == ([HI, {**item, "encrypted_content": "BLOB"}], [])
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "reasoning", "summary": [], "encrypted_content": seal("BLOB", "anthropic", "scope")},
+        {"type": "reasoning", "summary": [], "encrypted_content": seal("BLOB", "openai", "another key")},
+        made_by_us(ReasoningDelta("Hm.", "content")),
+        made_by_us(ReasoningDelta("Hm.", "content"), ReasoningSealed("", "plan")),
+        {"type": "hosted_tool_item", "id": "item_1", "kind": "code_execution", "item": {}},
+    ],
+    ids=["another provider", "another key", "readable only", "a plan", "a hosted tool's"],
+)
+def test_what_another_provider_made_stays_behind_and_is_reported(item):
+    """The provider would refuse the whole request for it."""
+    items, losses = sent([HI, item, HI])
+    assert items == [HI, HI]
+    assert [(loss.param, loss.action) for loss in losses] == [("input[1]", "dropped")]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "reasoning", "id": "rs_68af4030baa48193b0b43b4c2a176a1a0e6967589f0b7d6f", "summary": []},
+        {"type": "reasoning", "summary": [], "encrypted_content": "a blob without a tag"},
+        {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+    ],
+    ids=["stored there", "untagged", "known to all"],
+)
+def test_what_may_be_the_providers_own_goes_back_as_it_came(item):
+    """The gateway does not judge what it did not make."""
+    assert sent([HI, item]) == ([HI, item], [])
+
+
+def test_a_tag_in_a_text_is_text():
+    """Words that look like the envelope are the caller's."""
+    assert sent("What is cn1.a.b.c.d?") == ("What is cn1.a.b.c.d?", [])
+
+
+def test_off_the_native_lane_readable_reasoning_is_reported_too():
+    """From another surface the body is written anew; reasoning without a seal has no place in it."""
+    items, losses = sent([HI, made_by_us(ReasoningDelta("Hm.", "content")), HI], native=False)
+    assert [item["type"] for item in items] == ["message", "message"]
+    assert [(loss.param, loss.action) for loss in losses] == [("input[1]", "dropped")]
