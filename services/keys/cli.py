@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.keys.keyring import SqliteKeyRing
 from services.keys.store import KeyRow
@@ -46,7 +46,7 @@ def list_(data_dir: DataDir = _DATA, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(msgspec.json.encode([_public(row) for row in rows]).decode())
         return
-    table = Table("id", "name", "key", "created", "status")
+    table = Table(Column("id", no_wrap=True), "name", "key", "created", "status")  # `revoke` wants the whole id
     for row in rows:
         table.add_row(row.id, row.name, row.masked, _when(row.created_at), _status(row))
     Console().print(table)

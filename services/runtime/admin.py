@@ -18,14 +18,13 @@ class Admin:
         await self._call("POST", "/healthcheck/fail")
         await self._call("POST", "/drain_listeners")
 
-    async def active_requests(self) -> int:
-        """Requests that clients wait for."""
-        found = re.search(
-            rb"downstream_rq_active: (\d+)", await self._call("GET", "/stats?filter=^http.edge.downstream_rq_active$")
-        )
-        if found is None:
+    async def busy(self) -> bool:
+        """Whether clients wait for requests, or have not read all of the answers that were sent."""
+        statistics = await self._call("GET", "/stats?filter=^http.edge.downstream_(rq_active|cx_tx_bytes_buffered)$")
+        found = re.findall(rb"^http\.edge\.\w+: (\d+)", statistics, re.MULTILINE)
+        if len(found) != 2:
             raise ConnectionResetError("no statistics")
-        return int(found[1])
+        return found != [b"0", b"0"]
 
     async def _call(self, method: str, path: str) -> bytes:
         reader, writer = await asyncio.open_unix_connection(self._socket)

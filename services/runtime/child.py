@@ -40,16 +40,26 @@ class Child:
             if self._stopping.is_set():
                 return
             started = loop.time()
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
-            )  # fmt: skip
-            if self._stopping.is_set():
-                self.kill()  # the stop came while it was being born
-            code = await self._process.wait()
+            code = await self._lifetime()
             if self._stopping.is_set() or not died(self, code):
                 return
             failures = 0 if loop.time() - started > _HEALTHY_AFTER_SECONDS else failures + 1
+
+    async def _lifetime(self) -> int:
+        """Starts the process and waits for its end; the exit code."""
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sys.stderr,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid()),
+            )
+        except OSError as error:  # out of memory or processes, for now
+            return error.errno or 1
+        if self._stopping.is_set():
+            self.kill()  # the stop came while it was being born
+        return await self._process.wait()
 
     async def stop(self, grace: float) -> None:
         """Asks it to end, and after `grace` seconds to end now (a second SIGTERM); then kills it."""

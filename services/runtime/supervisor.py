@@ -127,7 +127,7 @@ class Supervisor:
         with contextlib.suppress(OSError, TimeoutError):  # no Envoy to ask, or time is up
             async with asyncio.timeout_at(deadline):
                 await admin.drain()
-                while await admin.active_requests():  # noqa: ASYNC110 - Envoy has no event to wait for
+                while await admin.busy():  # noqa: ASYNC110 - Envoy has no event to wait for
                     await asyncio.sleep(POLL_SECONDS)
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         await asyncio.gather(*(worker.stop(left) for worker in workers))

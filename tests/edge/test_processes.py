@@ -1,8 +1,11 @@
 """Processes die, are restarted, drain and leave nothing behind."""
 
 import asyncio
+import http.client
+import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -81,6 +84,22 @@ async def test_sigterm_during_50_streams_finishes_all_of_them(tmp_path: Path):
         assert all("word30" in answer and answer.endswith("data: [DONE]\n\n") for answer in answers)
         assert gateway.process.wait(10) == 0
         assert gone(children)
+
+
+def test_sigterm_lets_a_slow_client_read_to_the_end(tmp_path: Path):
+    """An answer that Envoy has sent may still wait in its buffers."""
+    body = json.dumps({"model": "sandbox/echo", "input": "w" * (15 << 20)}).encode()
+    with serving(tmp_path) as gateway, socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+        head = f"POST /v1/responses HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.key}\r\ncontent-length: {len(body)}"
+        connection.sendall(head.encode() + b"\r\n\r\n" + body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        time.sleep(0.5)
+        gateway.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert gateway.process.poll() is None
+        assert json.loads(answer.read())["status"] == "completed"
+        assert gateway.process.wait(10) == 0
 
 
 def test_a_second_signal_ends_it_at_once(tmp_path: Path):
