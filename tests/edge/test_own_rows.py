@@ -8,28 +8,20 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import yaml
 
 from services.catalog.catalog import load
 from tests.fake_provider import Fake, Reply, serve
-from tests.gateway import Gateway, free_port, refused, serving
+from tests.gateway import ROOT, Gateway, free_port, refused, serving
 
-DEEPSEEK = """
-providers:
-  - id: deepseek
-    name: DeepSeek
-    dialect: openai_chat
-    base_url: {fake}/v1
-    auth: {{scheme: bearer, secret: [DEEPSEEK_API_KEY]}}
-    quirks: {{parameters: [stop, tool_choice], replay_reasoning: reasoning_content}}
-models:
-  - id: deepseek-chat
-    aliases: [our-favourite]
-    offers: [{{provider: deepseek}}]
-    facts: {{context: 1000, max_output: 50, images: false}}
-prices:
-  - {{provider: deepseek, model: deepseek-chat, rates: {{input: 1.5, output: 2}}}}
-local: {local}
-"""
+DOCUMENT = (ROOT / "docs" / "own-models.md").read_text()
+
+
+def documented(fake: str) -> dict[str, Any]:
+    """The rows of the page that tells people how to write them, with the provider at the fake."""
+    rows: dict[str, Any] = yaml.safe_load(DOCUMENT.split("```yaml")[1].split("```")[0])
+    rows["providers"][0]["base_url"] = f"{fake}/v1"
+    return rows
 
 
 def elsewhere(**ports: int) -> list[dict[str, Any]]:
@@ -48,8 +40,8 @@ def own(provider: Fake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
     """A gateway with rows of its own and a local server, and that server."""
     folder = tmp_path_factory.mktemp("own")
     with serve(Fake("llama3.2:latest", "qwen3:8b", owned_by="library")) as ollama:
-        rows = DEEPSEEK.format(fake=provider.url, local=json.dumps(elsewhere(ollama=ollama.port)))
-        (folder / "rows.yaml").write_text(rows)
+        rows = documented(provider.url) | {"local": elsewhere(ollama=ollama.port)}
+        (folder / "rows.yaml").write_text(yaml.safe_dump(rows))
         with serving(
             folder,
             CONCENTRATE_CONFIG=str(folder / "rows.yaml"),
@@ -72,7 +64,7 @@ def test_a_whole_answer_through_a_row(own, provider, model):
     answer = ask(own[0], model=model).json()
     assert answer["output"][0]["content"][0]["text"] == "Hello there"
     assert answer["model"] == "deepseek/deepseek-chat"
-    assert answer["cost"]["total"] == pytest.approx((7 * 1.5 + 2 * 2) / 1e6)
+    assert answer["cost"]["total"] == pytest.approx((7 * 0.27 + 2 * 1.1) / 1e6)
     seen = provider.seen[-1]
     assert (seen.path, seen.headers["authorization"]) == ("/v1/chat/completions", "Bearer deepseek-canary-1f2e3d")
     assert (seen.json["model"], seen.json.get("stream", False)) == ("deepseek-chat", False)
@@ -99,6 +91,25 @@ def test_an_error_of_the_provider_names_the_rows_variable(own, provider):
     assert "DEEPSEEK_API_KEY" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"max_output_tokens": 8193}, "max_output_tokens"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.example/a.png"}]}]},
+         "input[0].content[0]"),
+        ({"input": "much " * 200_000}, "input"),
+    ],
+    ids=["output", "image", "context"],
+)  # fmt: skip
+def test_a_request_over_a_limit_is_a_400_before_any_call(own, provider, body, param):
+    """The limit is named, and the provider never hears of it."""
+    before = len(provider.seen)
+    answer = ask(own[0], model="deepseek-chat", **body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"], error["model"]) == (400, param, "deepseek/deepseek-chat")
+    assert len(provider.seen) == before
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_server_on_this_machine_is_offered(own, stream):
     """`local/<model>` answers, whole and streamed, at price 0 and with no credential."""
@@ -120,7 +131,7 @@ def test_all_of_them_are_listed(own):
     listed = {model["id"]: model for model in httpx.get(f"{own[0].url}/v1/models").json()["data"]}
     assert {"sandbox/echo", "deepseek-chat", "local/llama3.2:latest", "local/qwen3:8b"} <= listed.keys()
     assert listed["local/qwen3:8b"]["providers"] == ["local"]
-    assert listed["deepseek-chat"]["max_input_tokens"] == 1000
+    assert listed["deepseek-chat"]["max_input_tokens"] == 131072
 
 
 def test_a_local_model_that_is_not_there_is_a_404(own):
@@ -128,6 +139,12 @@ def test_a_local_model_that_is_not_there_is_a_404(own):
     answer = ask(own[0], model="local/qwen3")
     assert answer.status_code == 404
     assert "`local/qwen3:8b`" in answer.json()["error"]["message"]
+
+
+def test_the_documented_rows_are_right():
+    """All of them are read, and the ports named are those that are looked at."""
+    assert documented("http://x").keys() == {"providers", "models", "prices", "local"}
+    assert all(str(server.port) in DOCUMENT and server.name in DOCUMENT for server in load().local)
 
 
 def test_without_discovery_nobody_is_asked(tmp_path):
