@@ -67,6 +67,7 @@ class Catalog:
             _check_date(model.created, f"model {model.id}: created")
             self._add(model, names)
         self._add_found(local)
+        self._pool = [model for model in rows.models if model.tier is not None]
         for row in rows.prices:
             if row.since:
                 _check_date(row.since, f"price of {row.provider}/{row.model}: since")
@@ -133,6 +134,19 @@ class Catalog:
             raise InvalidRequest(f"`{model[:_QUOTED_MAX]}` cannot be a model id of {provider.name}.", param="model")
         return [Target(provider, dialect_of(provider, rest), model=rest, upstream=rest, listed=False)]
 
+    def knows_provider(self, name: str) -> bool:
+        """Whether there is such a provider at all, configured or not."""
+        return name in self._provider_names or name in self._unconfigured
+
+    def offers(self, target: Target) -> Sequence[Target]:
+        """All offers of the target's model, best first; nothing for a model that no row lists."""
+        return self._anywhere.get(target.model, ()) if target.listed else ()
+
+    @property
+    def pool(self) -> Sequence[Model]:
+        """What `auto` may choose from: the models that have a quality tier."""
+        return self._pool
+
     def _add(self, model: Model, names: Mapping[str, str]) -> None:
         for offer in model.offers:
             provider = self.providers.get(offer.provider)
@@ -145,6 +159,7 @@ class Catalog:
                 model=model.id.removeprefix(f"{provider.id}/"),
                 upstream=upstream,
                 facts=_facts(model, offer),
+                zdr=offer.zdr is not None,
             )
             for name in (model.id, *model.aliases):  # a slug like sandbox/echo already names its provider
                 self._anywhere.setdefault(name, []).append(target)

@@ -120,6 +120,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     snapshots: other ids of the same model at this provider, dated ones and its own aliases; who asks for one is served
     exactly that one.
+    zdr: the page on which the provider promises zero data retention for this offer; None: it does not.
     facts: replaces single facts of the model where the provider differs.
     """
 
@@ -127,11 +128,15 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upstream: str | None = None
     snapshots: list[str] = []
     dialect: str | None = None
+    zdr: str | None = None
     facts: Facts | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A model by its canonical slug, the same at every provider. `created`: ISO date of its release (`2026-02-05`)."""
+    """A model by its canonical slug, the same at every provider. `created`: ISO date of its release (`2026-02-05`).
+
+    tier: quality for `auto`, 1 (small and cheap) to 5 (the best there is); None keeps the model out of `auto`.
+    """
 
     id: str
     author: str
@@ -139,6 +144,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offers: list[Offer]
     name: str = ""
     aliases: list[str] = []
+    tier: int | None = None
     facts: Facts = Facts()
 
 
@@ -181,7 +187,7 @@ class Target(msgspec.Struct, frozen=True):
     """One provider to be asked for one model: everything a dialect needs to know besides the call.
 
     model: the public slug; `provider/model` names what served. upstream: the id to send. listed: in the catalogue
-    (an unlisted model has no price and no known facts).
+    (an unlisted model has no price and no known facts). zdr: the provider keeps nothing of what this offer is asked.
     """
 
     provider: Provider
@@ -190,6 +196,7 @@ class Target(msgspec.Struct, frozen=True):
     upstream: str
     facts: Facts = Facts()
     listed: bool = True
+    zdr: bool = False
 
     @property
     def id(self) -> str:

@@ -96,6 +96,7 @@ class Target(_message.Message):
     UPSTREAM_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
     LISTED_FIELD_NUMBER: _builtins.int
+    ZDR_FIELD_NUMBER: _builtins.int
     dialect: _builtins.str
     """Names the wire format to speak."""
     model: _builtins.str
@@ -104,6 +105,8 @@ class Target(_message.Message):
     """Is the model id to send."""
     listed: _builtins.bool
     """Says that the model is in the catalogue; a model that is not has no price and no known facts."""
+    zdr: _builtins.bool
+    """Says that the provider keeps nothing of what this offer is asked."""
     @_builtins.property
     def provider(self) -> Global___Provider:
         """Is the provider to ask."""
@@ -121,10 +124,11 @@ class Target(_message.Message):
         upstream: _builtins.str = ...,
         facts: Global___Facts | None = ...,
         listed: _builtins.bool = ...,
+        zdr: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "provider", b"provider"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "upstream", b"upstream"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "upstream", b"upstream", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
