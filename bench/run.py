@@ -61,6 +61,8 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario("anthropic, 1 kB call", "anthropic/bench", stream=False, count=400, connections=8, ratio_max=2),
     Scenario("anthropic, 100-chunk stream", "anthropic/bench", stream=True, count=60, connections=6, ratio_max=2),
     Scenario("anthropic, paced stream", "anthropic/bench-paced", stream=True, count=50, connections=50),
+    Scenario("chat, 1 kB call", "mistral/bench", stream=False, count=400, connections=8),
+    Scenario("chat, 100-chunk stream", "mistral/bench", stream=True, count=60, connections=6),
     Scenario("sandbox, 1 kB call", "sandbox/echo", stream=False, count=400, connections=8),
 )
 
@@ -136,6 +138,8 @@ def start_gateway(folder: Path, upstream: str) -> tuple[Process, int, float]:
         "CONCENTRATE_ACCESS_LOG": "off",
         "OPENAI_API_KEY": "sk-none",
         "OPENAI_BASE_URL": f"{upstream}/v1",
+        "MISTRAL_API_KEY": "sk-none",
+        "MISTRAL_BASE_URL": upstream,
         "ANTHROPIC_API_KEY": "sk-none",
         "ANTHROPIC_BASE_URL": upstream,
     }

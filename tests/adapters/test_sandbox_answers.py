@@ -101,15 +101,16 @@ async def failure(asked: Call) -> UpstreamError:
     return caught.value
 
 
-async def test_a_stream_is_a_batch_per_word_and_a_whole_answer_one_batch() -> None:
-    """Both are the same events."""
-    streamed = await batches(call("one two  three\n", stream=True))
-    whole = await batches(call("one two  three\n"))
+async def test_a_stream_is_an_event_per_word_and_a_whole_answer_the_same_events_at_once() -> None:
+    """Words that are ready together are one batch; with pauses each is its own."""
+    streamed = await batches(call("one two  three\n [[delay 1]]", stream=True))
+    whole = await batches(call("one two  three\n [[delay 1]]"))
     assert [batch[0] for batch in streamed[1:4]] == [TextDelta("one"), TextDelta(" two"), TextDelta("  three")]
     assert len(whole) == 1
     assert [event for batch in streamed for event in batch] == list(whole[0])
     assert whole[0][0] == Opened("sandbox", "sandbox")
-    assert whole[0][-2:] == [UsageReported(Usage(input=3, output=3)), Finished("stop")]
+    assert whole[0][-2:] == [UsageReported(Usage(input=5, output=3)), Finished("stop")]
+    assert len(await batches(call("one two three", stream=True))) == 1
 
 
 async def test_the_same_call_gives_the_same_answer() -> None:
@@ -271,9 +272,9 @@ async def test_a_long_answer_lets_others_run() -> None:
             await asyncio.sleep(0)
 
     ticking = asyncio.create_task(tick())
-    await events(call("[[long 500]]", stream=True))
+    await events(call("[[long 5000]]", stream=True))
     ticking.cancel()
-    assert ticks > 400
+    assert ticks > 300
 
 
 @pytest.mark.parametrize(
