@@ -64,10 +64,10 @@ class Catalog:
         self._offered: set[tuple[str, str]] = set()
         names = _unique(((name, model.id) for model in rows.models for name in (model.id, *model.aliases)), "model")
         for model in rows.models:
-            _check_date(model.created, f"model {model.id}: created")
+            _check_dates(model)
             self._add(model, names)
         self._add_found(local)
-        self._pool = [model for model in rows.models if model.tier is not None]
+        self._pool = [model for model in rows.models if model.tier is not None and not _ends(model)]
         for row in rows.prices:
             if row.since:
                 _check_date(row.since, f"price of {row.provider}/{row.model}: since")
@@ -144,7 +144,7 @@ class Catalog:
 
     @property
     def pool(self) -> Sequence[Model]:
-        """What `auto` may choose from: the models that have a quality tier."""
+        """What `auto` may choose from: the models with a quality tier that somebody still promises."""
         return self._pool
 
     def _add(self, model: Model, names: Mapping[str, str]) -> None:
@@ -159,7 +159,8 @@ class Catalog:
                 model=model.id.removeprefix(f"{provider.id}/"),
                 upstream=upstream,
                 facts=_facts(model, offer),
-                zdr=offer.zdr is not None,
+                zdr=zdr(provider, offer) is not False,
+                region=offer.region,
             )
             for name in (model.id, *model.aliases):  # a slug like sandbox/echo already names its provider
                 self._anywhere.setdefault(name, []).append(target)
@@ -219,6 +220,17 @@ def _speaks(offer: Offer, model: Model, providers: Mapping[str, Provider], diale
     return provider is not None and (offer.dialect or dialect_of(provider, offer.upstream or model.id)) in dialects
 
 
+def _ends(model: Model) -> bool:
+    """Whether nobody promises the model any more, or its first provider does not."""
+    return model.deprecated_at is not None or any(offer.deprecated_at for offer in model.offers[:1])
+
+
+def zdr(provider: Provider, offer: Offer) -> bool | str:
+    """Whether an offer keeps nothing of what it is sent: the page that says so, True without one."""
+    said = provider.zdr if offer.zdr is None else offer.zdr
+    return said or False
+
+
 def _facts(model: Model, offer: Offer) -> Facts:
     if offer.facts is None:
         return model.facts
@@ -232,6 +244,14 @@ def _unique(pairs: Iterable[tuple[str, str]], kind: str) -> dict[str, str]:
         if names.setdefault(name, owner) != owner:
             raise CatalogError(f"{kind} {owner}: `{name}` is a name of {kind} {names[name]} too")
     return names
+
+
+def _check_dates(model: Model) -> None:
+    _check_date(model.created, f"model {model.id}: created")
+    ends = [(model.deprecated_at, model.id), *((offer.deprecated_at, offer.provider) for offer in model.offers)]
+    for end, whose in ends:
+        if end is not None:
+            _check_date(end, f"model {model.id}: deprecated_at of {whose}")
 
 
 def _check_date(text: str, where: str) -> None:

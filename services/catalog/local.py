@@ -7,7 +7,9 @@ import msgspec
 
 from services.catalog.schema import Auth, Facts, LocalServer, Model, Offer, Provider, Target
 
-LOCAL: Final = Provider("local", "Local server", "openai_chat", "", auth=Auth("none"), prices="free")
+LOCAL: Final = Provider(
+    "local", "Local server", "openai_chat", "", auth=Auth("none"), prices="free", zdr="it runs on this machine"
+)
 """The provider of them all; `server_row` fills in where one is."""
 
 ITSELF: Final = "concentrate"  # the `server` header of our own edge: two gateways must not offer each other
@@ -76,7 +78,7 @@ def offered(found: Sequence[Found]) -> list[tuple[Model, Target]]:
         provider = server_row(server)
         for model in models:
             facts = Facts(context=model.context)
-            target = Target(provider, server.dialect, model.name, model.upstream, facts)
+            target = Target(provider, server.dialect, model.name, model.upstream, facts, zdr=True)
             rows.setdefault(model.name, (_row(server, model, facts), target))
     return list(rows.values())
 

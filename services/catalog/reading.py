@@ -1,7 +1,7 @@
 """Rows out of YAML: the files of this room, and the operator's own file on top of them.
 
 providers/*.yaml    one provider each
-models/*.yaml       one author each: {author, models: [...]}
+models/*.yaml       one author each: {author, author_name, tier_basis, models: [...]}
 local.yaml          programs to look for on this machine
 CONCENTRATE_CONFIG  {providers: [...], models: [...], prices: [...], local: [...]}; a row with the id of one of ours
                     replaces the fields it gives, any other row is new
@@ -21,6 +21,7 @@ ROOM = Path(__file__).parent
 Row = TypeVar("Row")
 
 _KEYS = ("providers", "models", "prices", "local")
+_FAMILY = ("author", "author_name", "tier_basis")  # said once in a file for all of its models
 
 
 class CatalogError(Exception):
@@ -99,7 +100,7 @@ def _provider(path: Path) -> _Row:
 def _family(path: Path) -> Iterable[_Row]:
     file = _load(path)
     for row in _list(file, "models", path):
-        yield _Row(path, {"author": file.get("author"), **row.fields})
+        yield _Row(path, {**{key: file[key] for key in _FAMILY if key in file}, **row.fields})
 
 
 def _merge(rows: dict[str, _Row], own: list[_Row], defaults: Mapping[str, str]) -> None:

@@ -58,6 +58,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prices: the provider's id in the price data, where it differs from `id`; `{suffix}` stands for what follows the colon
     of the upstream model id; `free` for a provider that costs nothing.
     unlisted: model ids that no row lists are served always, not only where the gateway's settings allow it.
+    zdr: it keeps nothing of what it is sent unless an offer says otherwise: the page, or the agreement, that says so.
     docs: the pages all this was read from.
     """
 
@@ -77,6 +78,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quirks: dict[str, Scalar] = {}
     prices: str | None = None
     unlisted: bool = False
+    zdr: str | None = None
     docs: list[str] = []
 
 
@@ -120,22 +122,30 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     snapshots: other ids of the same model at this provider, dated ones and its own aliases; who asks for one is served
     exactly that one.
-    zdr: the page on which the provider promises zero data retention for this offer; None: it does not.
     facts: replaces single facts of the model where the provider differs.
+    region: where the upstream id is served, when that is more than the account's own choice (`us`, `global`).
+    zdr: whether the provider keeps nothing of what it is sent for this model, or the page that says so; None: as the
+    provider's row says.
+    deprecated_at: ISO date from which the provider no longer promises it.
     """
 
     provider: str
     upstream: str | None = None
     snapshots: list[str] = []
     dialect: str | None = None
-    zdr: str | None = None
     facts: Facts | None = None
+    region: str = ""
+    zdr: bool | str | None = None
+    deprecated_at: str | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A model by its canonical slug, the same at every provider. `created`: ISO date of its release (`2026-02-05`).
 
-    tier: quality for `auto`, 1 (small and cheap) to 5 (the best there is); None keeps the model out of `auto`.
+    author_name, description: for people. Without a description one is made of the facts.
+    tier: quality for `auto`, 1 (small and cheap) to 5 (the best there is); None keeps the model out of `auto`. tier_basis:
+    what that judgement rests on.
+    deprecated_at: ISO date from which nobody promises it any more.
     """
 
     id: str
@@ -144,8 +154,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     offers: list[Offer]
     name: str = ""
     aliases: list[str] = []
-    tier: int | None = None
     facts: Facts = Facts()
+    author_name: str = ""
+    description: str = ""
+    tier: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+    tier_basis: str = ""
+    deprecated_at: str | None = None
 
 
 class Rates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,7 +201,8 @@ class Target(msgspec.Struct, frozen=True):
     """One provider to be asked for one model: everything a dialect needs to know besides the call.
 
     model: the public slug; `provider/model` names what served. upstream: the id to send. listed: in the catalogue
-    (an unlisted model has no price and no known facts). zdr: the provider keeps nothing of what this offer is asked.
+    (an unlisted model has no price and no known facts). zdr: the provider keeps nothing of
+    what this offer is asked. region: as in the offer.
     """
 
     provider: Provider
@@ -197,6 +212,7 @@ class Target(msgspec.Struct, frozen=True):
     facts: Facts = Facts()
     listed: bool = True
     zdr: bool = False
+    region: str = ""
 
     @property
     def id(self) -> str:

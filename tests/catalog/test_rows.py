@@ -111,3 +111,47 @@ def test_each_model_is_spoken_to_in_its_format(name: str, dialect: str):
 def test_a_lookup_does_not_scan():
     """Finding a model touches no list of models: the same objects come back every time."""
     assert ALL.resolve("gpt-5.4") is ALL.resolve("gpt-5.4")
+
+
+def test_the_catalogue_is_broad():
+    """At least 150 chat models, and something at each of the ten providers."""
+    chat = [model for model in ALL.models.values() if model.offers[0].provider != "sandbox"]
+    assert len(chat) >= 150
+    ten = {"openai", "anthropic", "vertex", "bedrock", "azure", "xai", "cohere", "mistral", "cloudflare", "huggingface"}
+    assert ten <= {offer.provider for model in chat for offer in model.offers}
+
+
+def test_every_model_has_a_tier_that_says_what_it_rests_on():
+    """Only the sandbox has none: `auto` never chooses it by quality."""
+    for model in ALL.models.values():
+        assert (model.tier is None) == (model.id == "sandbox/echo"), model.id
+        assert bool(model.tier_basis) == (model.tier is not None), model.id
+        assert model.author_name, model.id
+
+
+def test_what_is_past_its_end_is_listed_but_not_chosen_from():
+    """`o1` can be asked for while somebody has access; the pool of `auto` has only what is still promised."""
+    pool = {model.id for model in ALL.pool}
+    assert {"gpt-5.4", "claude-opus-4-6", "gemini-3.1-pro-preview"} <= pool
+    assert not {"o1", "o3-mini", "o4-mini", "gpt-4.1-nano", "sandbox/echo"} & pool
+
+
+@pytest.mark.parametrize(
+    ("name", "zdr"),
+    [
+        ("bedrock/claude-opus-4-6", True),
+        ("bedrock/claude-fable-5-2", False),
+        ("cloudflare/llama-3.3-70b", True),
+        ("openai/gpt-5.4", False),
+        ("sandbox/echo", True),
+    ],
+)
+def test_zero_data_retention_is_claimed_only_where_a_page_says_so(name: str, zdr: bool):
+    """The provider's row says it for all its offers, an offer may say otherwise."""
+    assert ALL.resolve(name)[0].zdr is zdr
+
+
+def test_a_profile_names_its_region():
+    """Of Bedrock's inference profiles the router and the metrics know where they are served."""
+    assert ALL.resolve("bedrock/llama-3.3-70b")[0].region == "us"
+    assert ALL.resolve("bedrock/claude-opus-4-6")[0].region == "global"

@@ -97,6 +97,7 @@ class Target(_message.Message):
     FACTS_FIELD_NUMBER: _builtins.int
     LISTED_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
     dialect: _builtins.str
     """Names the wire format to speak."""
     model: _builtins.str
@@ -106,7 +107,9 @@ class Target(_message.Message):
     listed: _builtins.bool
     """Says that the model is in the catalogue; a model that is not has no price and no known facts."""
     zdr: _builtins.bool
-    """Says that the provider keeps nothing of what this offer is asked."""
+    """Says that the provider keeps nothing of the call (zero data retention)."""
+    region: _builtins.str
+    """Names where the upstream id is served, when that is more than the account's own choice."""
     @_builtins.property
     def provider(self) -> Global___Provider:
         """Is the provider to ask."""
@@ -125,10 +128,11 @@ class Target(_message.Message):
         facts: Global___Facts | None = ...,
         listed: _builtins.bool = ...,
         zdr: _builtins.bool = ...,
+        region: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "provider", b"provider"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "upstream", b"upstream", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "region", b"region", "upstream", b"upstream", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -257,6 +261,7 @@ class Provider(_message.Message):
     PATHS_FIELD_NUMBER: _builtins.int
     DEFAULTS_FIELD_NUMBER: _builtins.int
     UNLISTED_FIELD_NUMBER: _builtins.int
+    ZDR_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Is the slug, as in `provider/model`."""
     name: _builtins.str
@@ -273,6 +278,8 @@ class Provider(_message.Message):
     """Is the provider's id in the price data, where it differs."""
     unlisted: _builtins.bool
     """Says that model ids which no row lists are always served."""
+    zdr: _builtins.str
+    """Names the page or the agreement that says that it keeps nothing of what it is sent; absent when it may."""
     @_builtins.property
     def auth(self) -> Global___Auth:
         """Says how it wants to be asked who we are."""
@@ -329,19 +336,24 @@ class Provider(_message.Message):
         paths: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         defaults: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         unlisted: _builtins.bool = ...,
+        zdr: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "auth", b"auth", "base_url_env", b"base_url_env", "prices", b"prices"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "_zdr", b"_zdr", "auth", b"auth", "base_url_env", b"base_url_env", "prices", b"prices", "zdr", b"zdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "aliases", b"aliases", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "base_urls", b"base_urls", "defaults", b"defaults", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "paths", b"paths", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires", "unlisted", b"unlisted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "_zdr", b"_zdr", "aliases", b"aliases", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "base_urls", b"base_urls", "defaults", b"defaults", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "paths", b"paths", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires", "unlisted", b"unlisted", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_url_env: _TypeAlias = _typing.Literal["base_url_env"]  # noqa: Y015
     _WhichOneofArgType__base_url_env: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env"]  # noqa: Y015
     _WhichOneofReturnType__prices: _TypeAlias = _typing.Literal["prices"]  # noqa: Y015
     _WhichOneofArgType__prices: _TypeAlias = _typing.Literal["_prices", b"_prices"]  # noqa: Y015
+    _WhichOneofReturnType__zdr: _TypeAlias = _typing.Literal["zdr"]  # noqa: Y015
+    _WhichOneofArgType__zdr: _TypeAlias = _typing.Literal["_zdr", b"_zdr"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__base_url_env) -> _WhichOneofReturnType__base_url_env | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__prices) -> _WhichOneofReturnType__prices | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zdr) -> _WhichOneofReturnType__zdr | None: ...
 
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
 
