@@ -25,14 +25,14 @@ run: setup  ## Serves on http://127.0.0.1:8080 (PORT), until Ctrl-C.
 	@exec $(BIN)/python -m services.runtime.cli serve
 
 test: setup  ## Runs all tests, with the real Envoy, no network and no keys.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
 
 check: setup  ## What CI runs: format, lint, types, gen/ fresh, tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python proto/generate.py --check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
 
 proto: setup  ## Checks proto/ and writes gen/ from it.
 	$(BIN)/python proto/generate.py
