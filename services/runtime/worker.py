@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -38,6 +39,8 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
         asyncio.get_running_loop().add_signal_handler(number, signals.release)
     async with bootstrap.build(configuration, role) as services:
         server = Server([each.register for each in services], [each.name for each in services])
+        gc.collect()
+        gc.freeze()  # code, catalogue and prices stay: looking through them again stops every stream for 50 ms
         await server.start(address)
         _log.debug("serving", address=address)
         await signals.acquire()
