@@ -56,7 +56,8 @@ class Adapter:
     async def _ask(
         self, call: Call, target: Target, dialect: Dialect, authorizer: Authorizer
     ) -> AsyncIterator[Sequence[Event]]:
-        call, losses = carry.prepare(call, target, dialect.name, authorizer.scope)
+        scope = f"{authorizer.scope}-{dialect.name}"  # one credential may open several APIs, with seals of their own
+        call, losses = carry.prepare(call, target, dialect.name, scope)
         request = dialect.request(call, target)
         url = _url(target, request)
         headers = {**target.provider.headers, **request.headers}
@@ -66,7 +67,7 @@ class Adapter:
                 if response.status >= 300:
                     body = (await response.read())[:ERROR_BYTES_MAX]
                     raise failure.of_status(dialect.error(response.status, response.headers, body))
-                yield [Opened(target.provider.id, authorizer.scope, [*losses, *request.losses])]
+                yield [Opened(target.provider.id, scope, [*losses, *request.losses])]
                 if call.stream:
                     async for batch in _stream(response, dialect, call, target):
                         yield batch

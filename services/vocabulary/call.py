@@ -102,7 +102,8 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
 class Seal(msgspec.Struct, frozen=True):
     """Opaque proof of reasoning, replayed byte for byte and only to where it came from.
 
-    provider and scope: who made it and under which credential; both empty when the client's blob carries no tag.
+    provider and scope: who made it, under which credential and in which wire format; both empty when the client's blob
+    carries no tag.
     kind: the provider's own word for the block ("thinking", "redacted", …); empty where there is only one.
     """
 

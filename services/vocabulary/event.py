@@ -28,7 +28,7 @@ class Loss(msgspec.Struct, frozen=True):
 class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The provider accepted the call. First event, once; not content, so it does not commit a route.
 
-    scope: short fingerprint of the credential used; seals of this answer are bound to it.
+    scope: short fingerprint of the credential used, and the wire format; seals of this answer are bound to both.
     """
 
     provider: str

@@ -2,8 +2,8 @@
 
     cn1.<provider>.<scope>.<kind>.<blob>
 
-`scope` is a fingerprint of the credential. Blobs are only replayed to the provider and credential that made them (another one
-would refuse the whole request), and byte for byte. A blob without the tag came from elsewhere: whose it is, is not known.
+`scope` is a fingerprint of the credential, and the wire format. Blobs are only replayed to where they were made (any other
+place would refuse the whole request), and byte for byte. A blob without the tag came from elsewhere: whose it is, is not known.
 """
 
 from typing import Final

@@ -1,6 +1,7 @@
 """What Bedrock's Converse is asked: one test per thing that a call can say."""
 
 import base64
+import json
 from typing import Any
 
 import msgspec
@@ -8,17 +9,21 @@ import pytest
 
 from services.errors import InvalidRequest
 from services.vocabulary.call import Cache, Call, Message, Opaque, Reasoning, Seal, Text, ToolCall, ToolResult
+from services.vocabulary.event import ReasoningSealed
 from tests.adapters.bedrock_kit import (
+    CONVERSE,
     HAIKU_3,
     HELLO,
     LLAMA,
     MISTRAL,
     NOVA,
     NOVA_2,
+    OPUS_48,
     SONNET_45,
     asked,
     call,
     losses,
+    target,
     written,
 )
 
@@ -253,6 +258,33 @@ def test_sealed_reasoning_is_replayed_byte_for_byte() -> None:
         {"text": "Hi."},
     ]
     assert losses(request) == {"input[3]": "dropped"}
+
+
+@pytest.mark.parametrize("maker", [SONNET_45, NOVA_2, "openai.gpt-oss-120b-1:0", "us.deepseek.r1-v1:0"])
+@pytest.mark.parametrize("reader", [OPUS_48, NOVA_2, "openai.gpt-oss-20b-1:0", "us.deepseek.r1-v1:0"])
+def test_sealed_reasoning_stays_within_a_family_of_models(maker: str, reader: str) -> None:
+    """All stand behind one credential, but a signature of Claude's says nothing to Nova."""
+    block = {"reasoningContent": {"reasoningText": {"text": "Hm", "signature": "c2ln"}}}
+    body = {
+        "output": {"message": {"content": [block]}},
+        "stopReason": "end_turn",
+        "usage": {"inputTokens": 1, "outputTokens": 1},
+    }
+    events = CONVERSE.answer(json.dumps(body).encode(), call(), target(maker))
+    kind = next(event.kind for event in events if isinstance(event, ReasoningSealed))
+    items = [
+        HELLO,
+        Reasoning(["Hm"], seal=Seal("c2ln", "bedrock", "s", kind)),
+        Message("assistant", [Text("Hi.")]),
+        HELLO,
+    ]
+    sent, request = written(call(items=items), reader)
+    same = (maker, reader) in {
+        (SONNET_45, OPUS_48),
+        ("openai.gpt-oss-120b-1:0", "openai.gpt-oss-20b-1:0"),
+    } or maker == reader
+    assert (block in sent["messages"][1]["content"]) is same
+    assert losses(request) == ({} if same else {"input[1]": "dropped"})
 
 
 @pytest.mark.parametrize(

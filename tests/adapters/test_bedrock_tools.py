@@ -279,6 +279,10 @@ def test_structured_output_while_no_tool_may_be_called() -> None:
     history = call(items=USED, tools=given.tools, tool_choice=given.tool_choice, format=given.format)
     body, request = written(history, HAIKU_3)
     assert tool_names(body) == ["ping", "city"]
+    assert body["toolConfig"]["toolChoice"] == {"tool": {"name": "city"}}
+    assert losses(request) == {"text.format": "emulated"}
+    body, request = written(history, "anthropic.claude-fable-5-1")  # cannot be forced
+    assert "toolChoice" not in body["toolConfig"]
     assert losses(request) == {"text.format": "emulated", "tool_choice": "emulated"}
 
 

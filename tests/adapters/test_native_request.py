@@ -8,10 +8,11 @@ import pytest
 
 from services.adapters import carry
 from services.adapters.dialects.openai_responses import OpenAIResponses
-from services.catalog.schema import Provider, Target
+from services.catalog.schema import Facts, Provider, Target
 from services.responses import intake
 from services.responses.projection import Projection
 from services.responses.service import _new_id
+from services.vocabulary.call import Effort
 from services.vocabulary.event import Finished, Loss, Opened, ReasoningDelta, ReasoningSealed, TextDelta
 from services.vocabulary.seal import seal
 from tests.responses.kit import call_of
@@ -21,13 +22,24 @@ HI = {"role": "user", "content": "hi"}
 MINE = seal("BLOB", "openai", "scope")
 
 
+def written(target: Target = TARGET, *, native: bool = True, **body: object) -> tuple[Any, list[Loss]]:
+    """The body that leaves, and what was lost."""
+    call = intake.read(json.dumps({"model": "openai/m", "input": "hi", **body}).encode())
+    call = call if native else msgspec.structs.replace(call, native=None)
+    call, losses = carry.prepare(call, target, "openai_responses", "scope")
+    request = OpenAIResponses().request(call, target)
+    return json.loads(request.body), [*losses, *request.losses]
+
+
 def sent(input: object, *, native: bool = True) -> tuple[Any, list[Loss]]:
     """The `input` that leaves, and what was lost."""
-    call = intake.read(json.dumps({"model": "openai/m", "input": input}).encode())
-    call = call if native else msgspec.structs.replace(call, native=None)
-    call, losses = carry.prepare(call, TARGET, "openai_responses", "scope")
-    request = OpenAIResponses().request(call, TARGET)
-    return json.loads(request.body)["input"], [*losses, *request.losses]
+    body, losses = written(input=input, native=native)
+    return body["input"], losses
+
+
+def knowing(efforts: list[Effort]) -> Target:
+    """The target, when the model's efforts are known."""
+    return msgspec.structs.replace(TARGET, facts=Facts(efforts=efforts))
 
 
 def made_by_us(*events: Any) -> dict[str, Any]:
@@ -86,3 +98,36 @@ def test_off_the_native_lane_readable_reasoning_is_reported_too():
     items, losses = sent([HI, made_by_us(ReasoningDelta("Hm.", "content")), HI], native=False)
     assert [item["type"] for item in items] == ["message", "message"]
     assert [(loss.param, loss.action) for loss in losses] == [("input[1]", "dropped")]
+
+
+both = pytest.mark.parametrize("native", [True, False], ids=["native", "from another surface"])
+
+
+@both
+@pytest.mark.parametrize(("asked", "told"), [("minimal", "low"), ("medium", "high"), ("high", "high"), ("max", "high")])
+def test_an_effort_the_model_lacks_becomes_the_nearest(asked, told, native):
+    """Up, then down; the other options stay."""
+    options = {"effort": asked, "summary": "auto"}
+    body, losses = written(knowing(["low", "high"]), native=native, reasoning=options)
+    assert body["reasoning"] == {"effort": told, "summary": "auto"}
+    assert [loss.param for loss in losses] == ([] if asked == told else ["reasoning.effort"])
+
+
+@both
+def test_efforts_of_an_unknown_model_are_its_own_business(native):
+    """Nothing is known, so nothing is changed."""
+    body, losses = written(native=native, reasoning={"effort": "max"})
+    assert (body["reasoning"], losses) == ({"effort": "max"}, [])
+
+
+@both
+def test_a_model_that_does_not_reason_hears_nothing_of_reasoning(native):
+    """The provider would refuse the options, the request for seals, and the reasoning of another model."""
+    items = [HI, {"type": "reasoning", "summary": [], "encrypted_content": MINE}, HI]
+    body, losses = written(
+        knowing([]), native=native, input=items, reasoning={"effort": "low"}, include=["reasoning.encrypted_content"]
+    )
+    assert "reasoning" not in json.dumps(body)
+    assert len(body["input"]) == 2
+    assert "input[1]" in {loss.param for loss in losses}
+    assert {loss.param.partition(".")[0] for loss in losses} >= {"input[1]", "reasoning"}

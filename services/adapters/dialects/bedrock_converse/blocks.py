@@ -11,6 +11,7 @@ import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects import emulated
+from services.adapters.dialects.bedrock_converse.families import family
 from services.adapters.dialects.bedrock_converse.messages import REDACTED, THINKING
 from services.adapters.dialects.bedrock_converse.tools import answer_tool, offered
 from services.adapters.dialects.bedrock_converse.wire import ModelFields, Served, WireCitation
@@ -81,6 +82,7 @@ class Blocks:
         self._open: dict[int, _Text | _Reasoning | _Call] = {}
         self._offered = offered(call)
         self._answer = answer_tool(call, target)
+        self._model = family(target)
         asked = call.reasoning is not None and call.reasoning.summary is not None
         self._kind: Literal["summary", "content"] = "summary" if asked else "content"
         self._calls = 0
@@ -168,10 +170,17 @@ class Blocks:
         if type(block) is _Text:
             return block.citations
         if type(block) is _Reasoning:
-            return _reasoning_end(block)
+            return self._reasoning_end(block)
         if type(block) is _Call:
             return _call_end(block, str(index))
         return ()  # an empty block: never begun on the wire
+
+    def _reasoning_end(self, block: _Reasoning) -> Sequence[Event]:
+        if block.redacted:
+            return (ReasoningSealed(_one_blob(block.redacted), self._model.seal(REDACTED)),)
+        if block.signature:
+            return (ReasoningSealed("".join(block.signature), self._model.seal(THINKING)),)
+        return (ItemDone(),)
 
     # ---- end -----------------------------------------------------------------------------------------------------
 
@@ -210,14 +219,6 @@ class Blocks:
 def protocol_error(what: str) -> UpstreamError:
     """The answer is not in Bedrock's format."""
     return UpstreamError(Kind.PROTOCOL, f"Unexpected answer from Bedrock: {what}.")
-
-
-def _reasoning_end(block: _Reasoning) -> Sequence[Event]:
-    if block.redacted:
-        return (ReasoningSealed(_one_blob(block.redacted), REDACTED),)
-    if block.signature:
-        return (ReasoningSealed("".join(block.signature), THINKING),)
-    return (ItemDone(),)
 
 
 def _one_blob(pieces: list[str]) -> str:

@@ -22,7 +22,7 @@ Reasoning = Literal["none", "budget", "adaptive", "nova", "reasoning_effort", "r
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model takes.
+    """What one model takes. name: what tells the family from others; empty for one that is not known.
 
     reasoning: where an effort is written; `efforts`: its words there, weakest first. off: the word that turns it off where
     it has one; always_thinks: nothing does. hides_thinking: readable only when asked for.
@@ -53,6 +53,10 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     beside_results: Literal["all", "text and images", "nothing"] = "all"
     leading_assistant: bool = False
     tools: bool = True
+
+    def seal(self, kind: str) -> str:
+        """The kind of a seal as this family makes it: no family reads another's, and all are behind one credential."""
+        return kind if self.name in {"", "claude"} else f"{kind}-{self.name}"
 
 
 _LOW_TO_HIGH: tuple[Effort, ...] = ("low", "medium", "high")
@@ -140,7 +144,10 @@ def _family(upstream: str, slug: str) -> Family:
     name = _bare_name(upstream, slug)
     if "claude" in name:
         return _claude(name)
-    return next((family for pattern, family in _COMPILED if pattern.search(name)), Family())
+    for pattern, known in _COMPILED:
+        if found := pattern.search(name):
+            return msgspec.structs.replace(known, name=known.name or found[0].replace(".", "-"))
+    return Family()
 
 
 def _bare_name(upstream: str, slug: str) -> str:

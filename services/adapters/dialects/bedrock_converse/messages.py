@@ -165,15 +165,15 @@ class Conversation:
         self._mark(result.cache or next((cache for cache in marked if cache is not None), None), results, path)
 
     def _reason(self, reasoning: Reasoning, path: str) -> None:
-        """Only sealed reasoning can be replayed: Bedrock checks the signature against the very text."""
+        """Only sealed reasoning can be replayed, to its own family: Bedrock checks the signature against the very text."""
         seal = reasoning.seal
-        if seal is not None and seal.kind == THINKING:
+        if seal is not None and seal.kind == self._model.seal(THINKING):
             text = {"text": "".join(reasoning.summary or reasoning.content), "signature": seal.blob}
             self._turn("assistant").blocks.append({"reasoningContent": {"reasoningText": text}})
-        elif seal is not None and seal.kind == REDACTED:
+        elif seal is not None and seal.kind == self._model.seal(REDACTED):
             self._turn("assistant").blocks.append({"reasoningContent": {"redactedContent": seal.blob}})
         else:
-            self._losses.add(path, "dropped", "Reasoning without this provider's signature cannot be replayed.")
+            self._losses.add(path, "dropped", "The model takes back only reasoning that its own family signed.")
 
     def _turn(self, role: str) -> _Turn:
         if not self._turns or self._turns[-1].role != role:

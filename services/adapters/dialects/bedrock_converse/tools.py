@@ -155,13 +155,13 @@ class _Planner:
         self._losses.add("text.format", "emulated", "The model has no structured output: a tool it must call takes it.")
         if self._choice.mode == "none":
             tools = used
-            if used:
+            if used and not self._model.forces:
                 self._losses.add("tool_choice", "emulated", "Only the tool that takes the answer should be called.")
         schema = object_schema(shown.parameters or ANY_ARGUMENTS, "text.format.schema")
         tools = [*tools, spec(answer, shown.description, schema)]
         config: dict[str, object] = {"tools": tools}
         if self._model.forces:
-            config["toolChoice"] = {"any": {}}
+            config["toolChoice"] = {"tool": {"name": answer}} if self._choice.mode == "none" else {"any": {}}
         if len(tools) > 1 or not self._model.forces:
             self._notes.append(f"Give the final answer by calling {answer}.")
         return self._done(config, forced=self._model.forces)

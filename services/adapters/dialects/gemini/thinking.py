@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.adapters.dialects.gemini.family import thinks_by_budget, thinks_by_level
+from services.adapters.effort import nearest
 from services.catalog.schema import Target
-from services.vocabulary.call import EFFORTS, Effort, ReasoningOptions
+from services.vocabulary.call import Effort, ReasoningOptions
 from services.vocabulary.event import Loss
 
 Json = dict[str, object]
@@ -32,13 +33,6 @@ def thinking_config(options: ReasoningOptions | None, target: Target, losses: li
         if options.summary != "auto":
             losses.append(Loss("reasoning.summary", "changed", "Gemini has one kind of summary."))
     return config or None
-
-
-def nearest(effort: Effort, allowed: Sequence[Effort]) -> Effort:
-    """The effort itself, else the next higher one that is allowed, else the next lower."""
-    rank = EFFORTS.index
-    higher = [option for option in allowed if rank(option) >= rank(effort)]
-    return min(higher, key=rank) if higher else max(allowed, key=rank)
 
 
 def _by_level(options: ReasoningOptions, target: Target, losses: list[Loss]) -> Json:

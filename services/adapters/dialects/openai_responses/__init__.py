@@ -1,7 +1,8 @@
 """OpenAI's Responses API, as OpenAI, Azure (v1) and xAI speak it.
 
 https://platform.openai.com/docs/api-reference/responses. Where the caller's body is already in this format it travels
-verbatim (native.py); a call from another surface is written from the `Call` (request.py) and read into events (stream.py).
+verbatim (edits.py and back: native.py); a call from another surface is written from the `Call` (request.py) and read into
+events (stream.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,8 @@ from services.adapters.carry import is_native
 from services.adapters.dialect import Decoder, HttpRequest, UpstreamError
 from services.adapters.dialects.openai_responses import errors
 from services.adapters.dialects.openai_responses.answer import read_answer
-from services.adapters.dialects.openai_responses.native import NativeDecoder, native_answer, native_request
+from services.adapters.dialects.openai_responses.edits import native_request
+from services.adapters.dialects.openai_responses.native import NativeDecoder, native_answer
 from services.adapters.dialects.openai_responses.request import write_request
 from services.adapters.dialects.openai_responses.stream import EventDecoder
 from services.adapters.dialects.openai_responses.verbatim import VerbatimFramer

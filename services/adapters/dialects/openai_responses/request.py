@@ -5,7 +5,8 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialect import HttpRequest
-from services.adapters.dialects.openai_responses.native import PATH
+from services.adapters.dialects.openai_responses.edits import NEAREST, NOT_REASONING, PATH, SEALS
+from services.adapters.effort import nearest
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import (
@@ -52,16 +53,10 @@ def write_request(call: Call, target: Target) -> HttpRequest:
         for name, why in _UNHEARD.items()
         if getattr(call, name) not in (None, [])
     ]
-    losses += [
-        Loss(f"input[{index}]", "dropped", "Reasoning without a seal: this API takes back only what it sealed.")
-        for index, item in enumerate(call.items)
-        if isinstance(item, Reasoning) and item.seal is None
-    ]
-    reasoning = call.reasoning
     body: Json = {
         "model": target.upstream,
         "instructions": call.instructions,
-        "input": [entry for index, item in enumerate(call.items) if (entry := _item(item, index)) is not None],
+        "input": _input(call, target, losses),
         "tools": [_tool(tool) for tool in call.tools] or None,
         "tool_choice": _tool_choice(call.tool_choice, call.tools),
         "parallel_tool_calls": call.parallel_tool_calls,
@@ -70,9 +65,9 @@ def write_request(call: Call, target: Target) -> HttpRequest:
         "temperature": call.temperature,
         "top_p": call.top_p,
         "text": _text(call.format, call.verbosity),
-        "reasoning": _drop_none({"effort": reasoning.effort, "summary": reasoning.summary}) if reasoning else None,
+        "reasoning": _reasoning_options(call, target, losses),
         "top_logprobs": call.top_logprobs,
-        "include": _include(call),
+        "include": _include(call, target),
         "truncation": call.truncation,
         "store": call.store if call.store is not None else False,
         "metadata": call.metadata or None,
@@ -91,12 +86,40 @@ def write_request(call: Call, target: Target) -> HttpRequest:
     return HttpRequest(PATH, encoded, {"content-type": "application/json"}, losses=losses)
 
 
-def _include(call: Call) -> list[str] | None:
+def _reasoning_options(call: Call, target: Target, losses: list[Loss]) -> Json | None:
+    asked, efforts = call.reasoning, target.facts.efforts
+    if asked is None:
+        return None
+    if efforts == []:
+        if asked.effort not in (None, "none"):
+            losses.append(Loss("reasoning.effort", "dropped", NOT_REASONING))
+        return None
+    effort = nearest(asked.effort, efforts) if asked.effort is not None and efforts else asked.effort
+    if effort != asked.effort:
+        losses.append(Loss("reasoning.effort", "changed", NEAREST.format(effort)))
+    return _drop_none({"effort": effort, "summary": asked.summary})
+
+
+def _include(call: Call, target: Target) -> list[str] | None:
     """What was asked for, and the seal of reasoning: nothing is stored, so the next turn cannot do without it."""
     include = list(call.include)
-    if call.reasoning is not None and "reasoning.encrypted_content" not in include:
-        include.append("reasoning.encrypted_content")
+    if target.facts.efforts == []:
+        return [name for name in include if name != SEALS] or None
+    if call.reasoning is not None and SEALS not in include:
+        include.append(SEALS)
     return include or None
+
+
+def _input(call: Call, target: Target, losses: list[Loss]) -> list[object]:
+    """All items but reasoning the model would refuse: what is not sealed, or any, where it does not reason."""
+    kept: list[object] = []
+    for index, item in enumerate(call.items):
+        if isinstance(item, Reasoning) and (item.seal is None or target.facts.efforts == []):
+            why = NOT_REASONING if item.seal is not None else "Without a seal; this API takes back only what it sealed."
+            losses.append(Loss(f"input[{index}]", "dropped", why))
+        else:
+            kept.append(_item(item, index))
+    return kept
 
 
 def _item(item: Item, index: int) -> object:
@@ -119,10 +142,8 @@ def _item(item: Item, index: int) -> object:
             return raw
 
 
-def _reasoning(item: Reasoning) -> Json | None:
-    """Without its seal it is worth nothing to the provider."""
-    if item.seal is None:
-        return None
+def _reasoning(item: Reasoning) -> Json:
+    assert item.seal is not None
     summary = [{"type": "summary_text", "text": text} for text in item.summary]
     return {"type": "reasoning", "summary": summary, "encrypted_content": item.seal.blob}
 
