@@ -10,10 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
+import openai
 import pytest
 
 from tests.gateway import Gateway, free_port, serving
 from tests.shared_replay import AVAILABLE, SHARED
+from tests.talking import Upstream, client
 
 collect_ignore_glob = [] if AVAILABLE else ["test_*.py"]
 
@@ -84,3 +87,25 @@ def acted(actor: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate
     """A gateway whose providers are the actor."""
     with serving(tmp_path_factory.mktemp("acted"), environment(actor)) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def sdk(acted: Gateway) -> Iterator[openai.OpenAI]:
+    """The official SDK, talking to the gateway whose providers are the actor."""
+    with client(acted) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def book(actor: str) -> Iterator[httpx.Client]:
+    """The actor's own record of what it was asked."""
+    with httpx.Client(base_url=actor) as http:
+        yield http
+
+
+@pytest.fixture
+def upstream(book: httpx.Client) -> Iterator[Upstream]:
+    """What reached the providers during the test; one that lets a provider refuse something unforeseen fails."""
+    seen = Upstream(book)
+    yield seen
+    assert seen.refused() == seen.expected
