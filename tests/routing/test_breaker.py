@@ -206,7 +206,7 @@ def test_of_two_waits_the_longer_is_kept(first: float, second: float, seed: int)
 
 
 @given(
-    gaps=st.lists(st.floats(0.001, 1), min_size=50, max_size=50),
+    gaps=st.lists(st.floats(0.05, 1), min_size=50, max_size=50),
     hangs=st.floats(0, 5),
     seed=st.integers(),
     dead_from=st.integers(0, 10),
@@ -239,7 +239,7 @@ def test_a_dead_endpoint_gets_its_probes_and_nothing_else(gaps: list[float], han
 
 @given(
     outage=st.floats(1, 600),
-    gap=st.floats(0.01, 0.5),
+    gap=st.floats(0.05, 0.5),
     takes=st.floats(0, 1),
     seed=st.integers(),
     after=st.integers(0, 5),
