@@ -63,13 +63,20 @@ def authorizer_of(provider: Provider, environment: Mapping[str, str]) -> Authori
 
 
 def private_values(provider: Provider, environment: Mapping[str, str]) -> Sequence[str]:
-    """What else is nobody's business, longest first: account and project ids, and an address that the operator set."""
+    """What else is nobody's business, longest first: account and project ids, an address that is the operator's own."""
     given = {value.rstrip("/") for value in environment.values()}
     values = {environment.get(name, "") for name in provider.requires}
-    values |= given & {provider.base_url, *provider.headers.values()}
-    if provider.base_url in given:
-        values.add(urlsplit(provider.base_url).netloc)
+    values |= given & {*provider.headers.values()}
+    if provider.base_url in given or _is_within(provider.base_url):
+        values |= {provider.base_url, urlsplit(provider.base_url).netloc}
     return sorted((value for value in values if len(value) >= _PRIVATE_LENGTH_MIN), key=len, reverse=True)
+
+
+def _is_within(url: str) -> bool:
+    """Whether an address means something only where the gateway runs: a short name, a port."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return parts.port is not None or "." not in host or host.endswith((".internal", ".local", ".lan"))
 
 
 def _bearer(provider: Provider, token: str, private: Sequence[str]) -> Authorizer:

@@ -15,6 +15,9 @@ SECRET_NAMES: Final = re.compile(
 )
 """Fields whose value never belongs in a log, whatever it is. (`key_id` and `token_count` do not match.)"""
 
+SECRET_VARIABLES: Final = re.compile(r"(?i)key|token|secret|passw|pwd|credential|pepper|auth")
+"""Environment variables whose values are taken out of any text: rather one too many."""
+
 SECRET_SHAPES: Final = re.compile(
     r"(?i)\bsk-[\w-]{8,}|\bbearer\s+[\w.~+/=-]{8,}|\bAIza[\w-]{20,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
 )
@@ -50,7 +53,7 @@ def configure(
 ) -> None:
     """Sets logging up for this process. `environment`: variables; the values of those named like secrets are redacted."""
     console = format == "console" or (format == "auto" and sys.stderr.isatty())
-    redaction = Redaction(value for name, value in environment if SECRET_NAMES.match(name))
+    redaction = Redaction(value.strip() for name, value in environment if SECRET_VARIABLES.search(name))
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

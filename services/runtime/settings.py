@@ -114,7 +114,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         text = environment.get(variable.name, "").strip()
         if text:
             values[name] = _convert(variable.name, text, kind)
-    settings = Settings(**values, environment=MappingProxyType(dict(environment)))
+    # A key read from a file often ends in a line break, which no header may hold.
+    stripped = {name: value.strip() for name, value in environment.items()}
+    settings = Settings(**values, environment=MappingProxyType(stripped))
     _check(settings)
     return settings
 

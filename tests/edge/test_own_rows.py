@@ -46,7 +46,7 @@ def own(provider: Fake, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tu
             folder,
             CONCENTRATE_CONFIG=str(folder / "rows.yaml"),
             CONCENTRATE_DISCOVER_LOCAL="on",
-            DEEPSEEK_API_KEY="deepseek-canary-1f2e3d",
+            DEEPSEEK_API_KEY="deepseek-canary-1f2e3d\n",  # as read from a file
             HTTP_PROXY="http://127.0.0.1:9",  # a proxy elsewhere cannot reach a server here
         ) as gateway:
             yield gateway, ollama
