@@ -27,8 +27,17 @@ RECEIPTS: Final = frozenset(
     }
 )
 
+REFERENCE: Final = "item_reference"
+
 # Parameters that change what the model is shown: dropping them would answer another question.
 _MEANINGFUL: Final = frozenset({"context_management"})
+
+
+class _Reference(msgspec.Struct):
+    id: object = None
+
+
+_referring = msgspec.json.Decoder(_Reference)
 
 
 def is_native(call: Call, dialect: str) -> bool:
@@ -87,6 +96,9 @@ def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]
             losses.append(Loss(path, "dropped", "Reasoning sealed by another provider or credential."))
             return msgspec.structs.replace(item, seal=None)
         case Hosted(kind=kind) if target.dialect != "openai_responses":
+            if kind == REFERENCE:
+                losses.append(_reference(item, path))
+                return item
             if kind not in RECEIPTS:
                 raise InvalidRequest(
                     f"{target.provider.name} cannot take an item of type {kind!r} (at {path}.type).",
@@ -97,6 +109,15 @@ def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]
         case _:
             pass
     return item
+
+
+def _reference(item: Hosted, path: str) -> Loss:
+    """SDKs refer to reasoning they take for stored. The answer can do without it, but not without any other item."""
+    if str(_referring.decode(item.raw).id).startswith("rs_"):
+        return Loss(path, "dropped", "Nothing is stored, so the reasoning this refers to cannot be sent back.")
+    raise InvalidRequest(
+        f"Stored items are not served: send the item itself instead of its id (at {path}).", param=f"{path}.id"
+    )
 
 
 def _check(parts: list[Part], path: str, target: Target) -> None:

@@ -63,9 +63,10 @@ def test_its_own_seal_goes_back_without_the_tag():
         {"type": "reasoning", "summary": [], "encrypted_content": seal("BLOB", "openai", "another key")},
         made_by_us(ReasoningDelta("Hm.", "content")),
         made_by_us(ReasoningDelta("Hm.", "content"), ReasoningSealed("", "plan")),
+        {"type": "item_reference", "id": "rs_" + 38 * "0"},
         {"type": "hosted_tool_item", "id": "item_1", "kind": "code_execution", "item": {}},
     ],
-    ids=["another provider", "another key", "readable only", "a plan", "a hosted tool's"],
+    ids=["another provider", "another key", "readable only", "a plan", "a reference", "a hosted tool's"],
 )
 def test_what_another_provider_made_stays_behind_and_is_reported(item):
     """The provider would refuse the whole request for it."""
@@ -80,8 +81,9 @@ def test_what_another_provider_made_stays_behind_and_is_reported(item):
         {"type": "reasoning", "id": "rs_68af4030baa48193b0b43b4c2a176a1a0e6967589f0b7d6f", "summary": []},
         {"type": "reasoning", "summary": [], "encrypted_content": "a blob without a tag"},
         {"type": "web_search_call", "id": "ws_1", "status": "completed"},
+        {"type": "item_reference", "id": "msg_1"},
     ],
-    ids=["stored there", "untagged", "known to all"],
+    ids=["stored there", "untagged", "known to all", "a reference"],
 )
 def test_what_may_be_the_providers_own_goes_back_as_it_came(item):
     """The gateway does not judge what it did not make."""

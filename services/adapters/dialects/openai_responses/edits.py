@@ -37,6 +37,7 @@ SEALS: Final = "reasoning.encrypted_content"
 # Reasoning the gateway numbered itself: the response's 36 digits and the item's place. Providers' own ids are longer.
 _OUR_REASONING: Final = re.compile(rb'"rs_[0-9a-f]{38}"')
 _OUR_RECEIPT: Final = "hosted_tool_item"
+_REFERENCE: Final = "item_reference"
 
 _entries = msgspec.json.Decoder(list[Fields])
 _fields = msgspec.json.Decoder(Fields)
@@ -89,7 +90,7 @@ def _without_ours(raw: msgspec.Raw, losses: list[Loss]) -> msgspec.Raw:
 
 
 def _may_be_foreign(item: Item) -> bool:
-    return isinstance(item, Reasoning) or (isinstance(item, Hosted) and item.kind == _OUR_RECEIPT)
+    return isinstance(item, Reasoning) or (isinstance(item, Hosted) and item.kind in (_OUR_RECEIPT, _REFERENCE))
 
 
 def _without_foreign(raw: msgspec.Raw, call: Call, target: Target, losses: list[Loss]) -> msgspec.Raw:
@@ -108,7 +109,7 @@ def _without_foreign(raw: msgspec.Raw, call: Call, target: Target, losses: list[
 
 def _foreign(item: Item, entry: Fields, target: Target) -> str | None:
     """Why the provider would refuse the whole request for this item; None where it would not."""
-    if isinstance(item, Hosted):
+    if isinstance(item, Hosted) and item.kind == _OUR_RECEIPT:
         return _HOSTED_ELSEWHERE
     if target.facts.efforts == []:
         return NOT_REASONING

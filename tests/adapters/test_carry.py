@@ -1,0 +1,44 @@
+"""What is settled before any dialect writes a call: what must not be seen elsewhere, and what nobody else can read."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.adapters import carry
+from services.catalog.schema import Provider, Target
+from services.errors import InvalidRequest
+from services.responses import intake
+from services.vocabulary.event import Loss
+
+TARGET = Target(Provider("anthropic", "Anthropic", "anthropic_messages", ""), "anthropic_messages", "m", "m")
+HI = {"role": "user", "content": "hi"}
+
+
+def losses(*items: Any) -> list[Loss]:
+    """What is lost of these items on the way to another format than their own."""
+    call = intake.read(json.dumps({"model": "anthropic/m", "input": [HI, *items, HI]}).encode())
+    return carry.prepare(call, TARGET, TARGET.dialect, "scope")[1]
+
+
+def test_a_reference_to_reasoning_is_dropped():
+    """SDKs that take it for stored send its id alone; the answer can do without it."""
+    assert [(loss.param, loss.action) for loss in losses({"type": "item_reference", "id": "rs_1"})] == [
+        ("input[1]", "dropped")
+    ]
+
+
+@pytest.mark.parametrize("id", ["msg_1", "fc_1", 5, None])
+def test_a_reference_to_anything_else_is_refused_by_name(id):
+    """Without it the conversation would be another one."""
+    with pytest.raises(InvalidRequest, match="send the item itself") as caught:
+        losses({"type": "item_reference", "id": id})
+    assert caught.value.param == "input[1].id"
+
+
+def test_receipts_are_dropped_and_items_that_matter_are_refused():
+    """What a search found stands in the answer; the output of a computer does not."""
+    assert [loss.param for loss in losses({"type": "web_search_call", "id": "ws_1"})] == ["input[1]"]
+    with pytest.raises(InvalidRequest) as caught:
+        losses({"type": "computer_call", "id": "c"})
+    assert caught.value.param == "input[1].type"
