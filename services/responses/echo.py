@@ -72,7 +72,7 @@ def _format(given: Format) -> Json:
         "name": given.name,
         "schema": given.schema,
         "description": given.description,
-        "strict": given.strict,
+        "strict": bool(given.strict),
     }
 
 
