@@ -20,6 +20,10 @@ function envoy_on_response(handle)
   if status then
     headers:replace(":status", status)
     headers:remove("x-http-status")
+    if status == "304" then  -- what the client has is of another length and type than nothing
+      headers:remove("content-type")
+      headers:remove("content-length")
+    end
   end
   local encoded = headers:get("x-error-body")
   if encoded then

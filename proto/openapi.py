@@ -6,6 +6,7 @@ that read and write them (so limits and defaults are the real ones), bodies of t
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from google.api import annotations_pb2
 from schemas import Protos, Structs, reachable
 
 from services import errors
+from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
 
 JSON: Final = "application/json"
@@ -20,7 +22,17 @@ SSE: Final = "text/event-stream"
 
 # The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
 REQUESTS: Final[dict[str, tuple[Any, str]]] = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest")}
+OURS: Final = ("500", "503")  # all that can fail where nothing is asked
+MODELS: Final[dict[str, tuple[Any, str]]] = {
+    "ListModels": (shapes.ListModelsResponse, "ListModelsResponse"),
+    "GetModel": (shapes.ModelDetail, "ModelDetail"),
+    "GetModelProvider": (shapes.ModelOffer, "ModelOffer"),
+    "ListProviders": (list[shapes.ProviderName], "ProviderName"),
+    "ListProviderModels": (list[shapes.ModelDetail], "ModelDetail"),
+    "ListAuthorModels": (list[shapes.ModelDetail], "ModelDetail"),
+}
 RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
+    **{name: {JSON: (shape, f".concentrate.models.v1.{message}")} for name, (shape, message) in MODELS.items()},
     "CreateResponse": {
         JSON: (objects.Response, "Response"),
         SSE: (stream_events.StreamEvent, "StreamEvent"),
@@ -28,8 +40,8 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }
-OPEN: Final = {"GetHealth", "GetOpenApi", "ListModels"}  # need no key
-OURS: Final = ("500", "503")  # all that can fail where nothing is asked
+OPEN: Final = {"GetHealth": OURS, "GetOpenApi": OURS, **dict.fromkeys(MODELS, ("400", "404", *OURS))}  # need no key
+FILTERED: Final = {"ListModels", "ListProviderModels", "ListAuthorModels"}
 
 INFO: Final = {
     "title": "Concentrate Responses API",
@@ -38,6 +50,9 @@ INFO: Final = {
     "gRPC clients call the typed services of `proto/` on the same port.",
 }
 
+ETAG: Final = (
+    "Tells versions of the answer apart: with the last one in `If-None-Match`, the same answer is 304 and has no body."
+)
 STREAMED: Final = "JSON, or server-sent events: each `data:` holds one event, and the last one is `[DONE]`."
 
 Json = dict[str, Any]
@@ -97,6 +112,8 @@ def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json
         operation["description"] = rest
     if method.name in OPEN:
         operation["security"] = []
+    if parameters := _parameters(protos, method):
+        operation["parameters"] = parameters
     if method.name in REQUESTS:
         shape, message = REQUESTS[method.name]
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": structs.schema(shape, message)}}}
@@ -107,12 +124,44 @@ def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json
         }
     else:
         contents = {JSON: {"schema": protos.schema(method.output_type, sent=True)}}
-    failures = OURS if method.name in OPEN else [status for status, _ in _error_responses()]
+    failures = OPEN.get(method.name) or [status for status, _ in _error_responses()]
     operation["responses"] = {
         "200": {"description": STREAMED if SSE in contents else "It worked.", "content": contents},
         **{status: {"$ref": f"#/components/responses/{status}"} for status in failures},
     }
+    if method.name in MODELS:
+        operation["responses"]["200"]["headers"] = {"ETag": {"description": ETAG, "schema": {"type": "string"}}}
+        operation["responses"]["304"] = {"description": "The client has it."}
     return operation
+
+
+def _parameters(protos: Protos, method: Any) -> list[Json]:
+    path = method.options.Extensions[annotations_pb2.http].get
+    made: list[Json] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": protos.comment(f"{method.input_type}.{name}"),
+            "schema": {"type": "string", "minLength": 1},
+        }
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+    if method.name in MODELS:
+        tags = {"name": "If-None-Match", "in": "header", "description": ETAG, "schema": {"type": "string"}}
+        made.append(tags)
+    if method.name in FILTERED:
+        made += [_filter(name, kind) for name, kind in filters.PATHS.items()]
+    return made
+
+
+def _filter(name: str, kind: filters.Kind) -> Json:
+    if kind in ("number", "date"):
+        said = f"Must be this; `{name}.gte`, `.lte`, `.gt` and `.lt` compare."
+    else:
+        said = "Must be among them." if kind == "list" else "Must be this."
+    type_ = kind if kind in ("boolean", "number") else "string"
+    return {"name": name, "in": "query", "description": said, "schema": {"type": type_}}
 
 
 def _error() -> Json:

@@ -63,7 +63,7 @@ class Protos:
     def field(self, message: str, member: str) -> FieldDescriptorProto | None:
         """The field that stands for a member of the message's JSON form."""
         for field in self._messages[message].field:
-            if field.name in (member, f"{member}_json"):
+            if member in (field.name, field.json_name) or field.name == f"{member}_json":
                 return field
         return None
 
@@ -83,6 +83,13 @@ class Protos:
     def holds_message(self, field: FieldDescriptorProto) -> bool:
         """Whether the field holds a message or several, and not a map."""
         return field.type_name in self._messages
+
+    def map_value(self, message: str, field: FieldDescriptorProto) -> str | None:
+        """The message that a map from text holds, if the field is one."""
+        for entry in self._messages[message].nested_type:
+            if field.type_name == f"{message}.{entry.name}" and entry.options.map_entry:
+                return entry.field[1].type_name or None
+        return None
 
     def is_union_of(self, field: FieldDescriptorProto) -> bool:
         """Whether the field is one message that is a union."""
@@ -184,7 +191,11 @@ class Structs:
         """The schema of a struct or union, described by a message. What is sent has all its members."""
         made: Json = self._made[str(shape)]
         if message is not None:
-            self._describe(made, PUBLIC + message, sent=sent, seen=set())
+            full = message if message.startswith(".") else PUBLIC + message
+            component = self.components.get(str(made.get("$ref", "")).removeprefix(REF))
+            if component is not None:
+                component["description"] = self._protos.comment(full)
+            self._describe(made, full, sent=sent, seen=set())
         return made
 
     def _describe(self, schema: Json, message: str, *, sent: bool, seen: set[str]) -> None:
@@ -209,6 +220,10 @@ class Structs:
             if field is None:
                 continue
             value["description"] = self._protos.comment(f"{message}.{field.name}")
+            held = self._protos.map_value(message, field)
+            if held is not None:
+                self._describe(value, held, sent=sent, seen=seen)
+                continue
             if self._protos.is_union_of(field) and not self._is_tagged(value):
                 union = self._protos.value(field)
                 component["properties"][name] = {

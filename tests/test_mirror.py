@@ -8,14 +8,12 @@ import pytest
 from concentrate.adapters.v1 import call_pb2, event_pb2, target_pb2, usage_pb2
 from concentrate.billing.v1 import cost_pb2
 from concentrate.keys.v1 import caller_pb2
-from concentrate.models.v1 import models_service_pb2
 from concentrate.responses.v1 import response_pb2, stream_event_pb2
 from google.protobuf.descriptor import Descriptor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import NODEFAULT, UNSET, inspect
 
-from services.catalog.listing import Listing
 from services.catalog.schema import Target
 from services.mirror import mirror
 from services.responses import objects, stream_events
@@ -33,7 +31,6 @@ PAIRS: dict[str, tuple[Any, Any]] = {
     "Target": (Target, target_pb2.Target),
     "Caller": (Caller, caller_pb2.Caller),
     "Cost": (Cost, cost_pb2.Cost),
-    "Listing": (Listing, models_service_pb2.ListModelsResponse),
     "Response": (objects.Response, response_pb2.Response),
     "StreamEvent": (stream_events.StreamEvent, stream_event_pb2.StreamEvent),
 }

@@ -7,7 +7,6 @@ for. A catalogue never changes; a new one replaces it. Looking a model up is a d
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ from services.catalog import environment as env
 from services.catalog.local import LOCAL, Found, offered
 from services.catalog.reading import CatalogError, Rows, read
 from services.catalog.schema import DIALECTS, Facts, LocalServer, Model, Offer, PriceRow, Provider, Target
+from services.catalog.suggest import Suggestions
 from services.errors import InvalidRequest, ModelNotFound
 
 # An upstream model id is put into URLs: no spaces, no query, no escapes, and (below) no way up.
@@ -61,7 +61,8 @@ class Catalog:
         )
         self._anywhere: dict[str, list[Target]] = {}
         self._at: dict[tuple[str, str], Target] = {}
-        self._offered: set[tuple[str, str]] = set()
+        self._suggestions: dict[str, Suggestions] = {}
+        self._offered: dict[tuple[str, str], tuple[Model, Target]] = {}
         names = _unique(((name, model.id) for model in rows.models for name in (model.id, *model.aliases)), "model")
         for model in rows.models:
             _check_dates(model)
@@ -142,6 +143,18 @@ class Catalog:
         """All offers of the target's model, best first; nothing for a model that no row lists."""
         return self._anywhere.get(target.model, ()) if target.listed else ()
 
+    def model(self, name: str) -> Model:
+        """The row of a model by slug, alias, snapshot, or `provider/` and any of these. Raises `ModelNotFound`."""
+        for target in self.resolve(name):
+            if target.listed:
+                return self._offered[target.provider.id, target.upstream][0]
+        raise self._unknown(name)
+
+    def offers_of(self, model: Model) -> list[tuple[Offer, Target]]:
+        """The offers of a model of this catalogue, and where each is asked."""
+        keys = [(offer.provider, offer.upstream or model.id) for offer in model.offers]
+        return [(offer, self._offered[key][1]) for offer, key in zip(model.offers, keys, strict=True)]
+
     @property
     def pool(self) -> Sequence[Model]:
         """What `auto` may choose from: the models with a quality tier that somebody still promises."""
@@ -174,6 +187,8 @@ class Catalog:
                 self._anywhere.setdefault(snapshot, []).append(dated)
 
     def _add_found(self, local: Sequence[tuple[Model, Target]]) -> None:
+        for model, target in local:
+            self._offered.setdefault((target.provider.id, target.upstream), (model, target))
         names = [(model.id, target) for model, target in local]
         names += [(alias, target) for model, target in local for alias in model.aliases]
         for name, target in names:
@@ -185,7 +200,7 @@ class Catalog:
         key = (target.provider.id, target.upstream)
         if key in self._offered:
             raise CatalogError(f"model {model.id}: {key[0]}/{key[1]} is offered twice")
-        self._offered.add(key)
+        self._offered[key] = model, target
         if names.get(target.upstream, model.id) == model.id:
             self._at.setdefault(key, target)
 
@@ -198,14 +213,19 @@ class Catalog:
                 f"`{quoted}`: provider `{prefix}` is not configured here; it needs {', '.join(lacks)}.", param="model"
             )
         if provider is not None:
-            known = [name for id, name in self._at if id == provider.id]
-            near = [f"{provider.id}/{name}" for name in get_close_matches(rest, known, n=3, cutoff=0.5)]
+            near = [f"{provider.id}/{name}" for name in self._near(provider.id, rest)]
         else:
-            near = get_close_matches(rest or quoted, self._anywhere, n=3, cutoff=0.5)
+            near = self._near("", rest or quoted)
         hint = (
             f" Did you mean {' or '.join(f'`{name}`' for name in near)}?" if near else " GET /v1/models lists what is."
         )
         return ModelNotFound(f"Model `{quoted}` is not offered here.{hint}", param="model")
+
+    def _near(self, provider: str, wrong: str) -> list[str]:
+        if provider not in self._suggestions:
+            known = [name for id, name in self._at if id == provider] if provider else self._anywhere
+            self._suggestions[provider] = Suggestions(known)
+        return self._suggestions[provider].near(wrong)
 
 
 def dialect_of(provider: Provider, upstream: str) -> str:

@@ -10,6 +10,7 @@ import grpc
 from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServiceServicer_to_server
 from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
+from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
@@ -25,13 +26,14 @@ from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
 from services.catalog import catalog as catalogue
 from services.catalog.catalog import Catalog
-from services.catalog.listing import listing
 from services.catalog.local import LOCAL, server_row
 from services.catalog.reading import CatalogError
 from services.keys.keyring import SqliteKeyRing
+from services.models.http_service import ModelsHttp
+from services.models.pages import Library
+from services.models.typed_service import Models
 from services.ports import Adapters, KeyRing, Meter, Router
 from services.responses.http_service import HttpService
-from services.responses.models_service import Models
 from services.responses.service import Responses
 from services.responses.typed_service import TypedResponses
 from services.routing.remote import RemoteRouter
@@ -91,10 +93,12 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     responses, keys = Responses(router, adapters, meter), parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
-    models = parts.models()
+    library = parts.library()
+    models, models_http = Models(library), ModelsHttp(library)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
+        Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]
 
@@ -135,10 +139,10 @@ class _Parts:
         self._followers.append(partial(setattr, router, "catalog"))
         return router
 
-    def models(self) -> Models:
-        models = Models(listing(self.catalog))
-        self._followers.append(lambda catalog: models.show(listing(catalog)))
-        return models
+    def library(self) -> Library:
+        library = Library(self.catalog)
+        self._followers.append(library.show)
+        return library
 
     def adapters(self) -> Adapters:
         settings = self.settings

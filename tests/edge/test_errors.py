@@ -68,13 +68,13 @@ async def failing(tmp_path: Path) -> AsyncIterator[tuple[Failing, int]]:
 
 
 async def test_rest_gets_the_status_and_our_json(failing: tuple[Failing, int]):
-    """The same from a typed call, from a call of bytes, and from a stream that has not begun."""
+    """The same from a call that has one answer and from a stream that has not begun."""
     servicer, port = failing
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         for error in ERRORS:
             servicer.error = error
             for answer in (
-                await client.get("/v1/models"),
+                await client.get("/v1/responses/health"),
                 await client.get("/openapi.json"),
                 await client.post("/v1/responses", content=b"{}"),
             ):
@@ -114,7 +114,7 @@ async def test_an_unexpected_error_shows_nothing(failing: tuple[Failing, int]):
     servicer, port = failing
     servicer.error = RuntimeError("password is hunter2")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        for method, path in (("GET", "/v1/models"), ("POST", "/v1/responses")):
+        for method, path in (("GET", "/openapi.json"), ("POST", "/v1/responses")):
             with capture_logs() as lines:
                 answer = await client.request(method, path)
             assert (answer.status_code, answer.json()["error"]["code"]) == (500, "server_error")

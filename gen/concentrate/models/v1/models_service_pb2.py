@@ -22,24 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from concentrate.models.v1 import model_pb2 as concentrate_dot_models_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*concentrate/models/v1/models_service.proto\x12\x15\x63oncentrate.models.v1\x1a\x1cgoogle/api/annotations.proto\"\x13\n\x11ListModelsRequest\"\xa8\x01\n\x12ListModelsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12*\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x1c.concentrate.models.v1.Model\x12\x10\n\x08has_more\x18\x03 \x01(\x08\x12\x15\n\x08\x66irst_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07last_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_first_idB\n\n\x08_last_id\"\xfe\x01\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06object\x18\x02 \x01(\t\x12\x0f\n\x07\x63reated\x18\x03 \x01(\x05\x12\x10\n\x08owned_by\x18\x04 \x01(\t\x12\x0c\n\x04type\x18\x05 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x06 \x01(\t\x12\x12\n\ncreated_at\x18\x07 \x01(\t\x12\x1d\n\x10max_input_tokens\x18\x08 \x01(\x05H\x00\x88\x01\x01\x12\x17\n\nmax_tokens\x18\t \x01(\x05H\x01\x88\x01\x01\x12\x0f\n\x07\x61liases\x18\n \x03(\t\x12\x11\n\tproviders\x18\x0b \x03(\tB\x13\n\x11_max_input_tokensB\r\n\x0b_max_tokens2\x86\x01\n\rModelsService\x12u\n\nListModels\x12(.concentrate.models.v1.ListModelsRequest\x1a).concentrate.models.v1.ListModelsResponse\"\x12\x82\xd3\xe4\x93\x02\x0c\x12\n/v1/modelsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*concentrate/models/v1/models_service.proto\x12\x15\x63oncentrate.models.v1\x1a!concentrate/models/v1/model.proto\"$\n\x11ListModelsRequest\x12\x0f\n\x07\x66ilters\x18\x01 \x03(\t\"\xa8\x01\n\x12ListModelsResponse\x12\x0e\n\x06object\x18\x01 \x01(\t\x12*\n\x04\x64\x61ta\x18\x02 \x03(\x0b\x32\x1c.concentrate.models.v1.Model\x12\x10\n\x08has_more\x18\x03 \x01(\x08\x12\x15\n\x08\x66irst_id\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07last_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_first_idB\n\n\x08_last_id\" \n\x0fGetModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"E\n\x10GetModelResponse\x12\x31\n\x05model\x18\x01 \x01(\x0b\x32\".concentrate.models.v1.ModelDetail\":\n\x17GetModelProviderRequest\x12\r\n\x05model\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t\"L\n\x18GetModelProviderResponse\x12\x30\n\x05offer\x18\x01 \x01(\x0b\x32!.concentrate.models.v1.ModelOffer\"\x16\n\x14ListProvidersRequest\"O\n\x15ListProvidersResponse\x12\x36\n\tproviders\x18\x01 \x03(\x0b\x32#.concentrate.models.v1.ProviderName\">\n\x19ListProviderModelsRequest\x12\x10\n\x08provider\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x03(\t\"P\n\x1aListProviderModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".concentrate.models.v1.ModelDetail\":\n\x17ListAuthorModelsRequest\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\x0f\n\x07\x66ilters\x18\x02 \x03(\t\"N\n\x18ListAuthorModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".concentrate.models.v1.ModelDetail2\xa0\x05\n\rModelsService\x12\x61\n\nListModels\x12(.concentrate.models.v1.ListModelsRequest\x1a).concentrate.models.v1.ListModelsResponse\x12[\n\x08GetModel\x12&.concentrate.models.v1.GetModelRequest\x1a\'.concentrate.models.v1.GetModelResponse\x12s\n\x10GetModelProvider\x12..concentrate.models.v1.GetModelProviderRequest\x1a/.concentrate.models.v1.GetModelProviderResponse\x12j\n\rListProviders\x12+.concentrate.models.v1.ListProvidersRequest\x1a,.concentrate.models.v1.ListProvidersResponse\x12y\n\x12ListProviderModels\x12\x30.concentrate.models.v1.ListProviderModelsRequest\x1a\x31.concentrate.models.v1.ListProviderModelsResponse\x12s\n\x10ListAuthorModels\x12..concentrate.models.v1.ListAuthorModelsRequest\x1a/.concentrate.models.v1.ListAuthorModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.models.v1.models_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODELSSERVICE'].methods_by_name['ListModels']._loaded_options = None
-  _globals['_MODELSSERVICE'].methods_by_name['ListModels']._serialized_options = b'\202\323\344\223\002\014\022\n/v1/models'
-  _globals['_LISTMODELSREQUEST']._serialized_start=99
-  _globals['_LISTMODELSREQUEST']._serialized_end=118
-  _globals['_LISTMODELSRESPONSE']._serialized_start=121
-  _globals['_LISTMODELSRESPONSE']._serialized_end=289
-  _globals['_MODEL']._serialized_start=292
-  _globals['_MODEL']._serialized_end=546
-  _globals['_MODELSSERVICE']._serialized_start=549
-  _globals['_MODELSSERVICE']._serialized_end=683
+  _globals['_LISTMODELSREQUEST']._serialized_start=104
+  _globals['_LISTMODELSREQUEST']._serialized_end=140
+  _globals['_LISTMODELSRESPONSE']._serialized_start=143
+  _globals['_LISTMODELSRESPONSE']._serialized_end=311
+  _globals['_GETMODELREQUEST']._serialized_start=313
+  _globals['_GETMODELREQUEST']._serialized_end=345
+  _globals['_GETMODELRESPONSE']._serialized_start=347
+  _globals['_GETMODELRESPONSE']._serialized_end=416
+  _globals['_GETMODELPROVIDERREQUEST']._serialized_start=418
+  _globals['_GETMODELPROVIDERREQUEST']._serialized_end=476
+  _globals['_GETMODELPROVIDERRESPONSE']._serialized_start=478
+  _globals['_GETMODELPROVIDERRESPONSE']._serialized_end=554
+  _globals['_LISTPROVIDERSREQUEST']._serialized_start=556
+  _globals['_LISTPROVIDERSREQUEST']._serialized_end=578
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_start=580
+  _globals['_LISTPROVIDERSRESPONSE']._serialized_end=659
+  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_start=661
+  _globals['_LISTPROVIDERMODELSREQUEST']._serialized_end=723
+  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_start=725
+  _globals['_LISTPROVIDERMODELSRESPONSE']._serialized_end=805
+  _globals['_LISTAUTHORMODELSREQUEST']._serialized_start=807
+  _globals['_LISTAUTHORMODELSREQUEST']._serialized_end=865
+  _globals['_LISTAUTHORMODELSRESPONSE']._serialized_start=867
+  _globals['_LISTAUTHORMODELSRESPONSE']._serialized_end=945
+  _globals['_MODELSSERVICE']._serialized_start=948
+  _globals['_MODELSSERVICE']._serialized_end=1620
 # @@protoc_insertion_point(module_scope)

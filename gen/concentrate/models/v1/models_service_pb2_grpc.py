@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelsServiceStub:
-    """Lists models.
+    """Tells which models there are, who serves them and at what price. Nothing here needs a key.
     """
 
     def __init__(self, channel):
@@ -40,14 +40,74 @@ class ModelsServiceStub:
                 request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/concentrate.models.v1.ModelsService/GetModel',
+                request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelResponse.FromString,
+                _registered_method=True)
+        self.GetModelProvider = channel.unary_unary(
+                '/concentrate.models.v1.ModelsService/GetModelProvider',
+                request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderRequest.SerializeToString,
+                response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderResponse.FromString,
+                _registered_method=True)
+        self.ListProviders = channel.unary_unary(
+                '/concentrate.models.v1.ModelsService/ListProviders',
+                request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersRequest.SerializeToString,
+                response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersResponse.FromString,
+                _registered_method=True)
+        self.ListProviderModels = channel.unary_unary(
+                '/concentrate.models.v1.ModelsService/ListProviderModels',
+                request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.SerializeToString,
+                response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.FromString,
+                _registered_method=True)
+        self.ListAuthorModels = channel.unary_unary(
+                '/concentrate.models.v1.ModelsService/ListAuthorModels',
+                request_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsRequest.SerializeToString,
+                response_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsResponse.FromString,
+                _registered_method=True)
 
 
 class ModelsServiceServicer:
-    """Lists models.
+    """Tells which models there are, who serves them and at what price. Nothing here needs a key.
     """
 
     def ListModels(self, request, context):
-        """Lists the models of all configured providers. Needs no key.
+        """Lists the models of all configured providers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModel(self, request, context):
+        """Gets one model with its prices, limits and features at each provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetModelProvider(self, request, context):
+        """Gets one model at one provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviders(self, request, context):
+        """Lists the configured providers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListProviderModels(self, request, context):
+        """Lists the models of one provider.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuthorModels(self, request, context):
+        """Lists the models of one author.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -61,6 +121,31 @@ def add_ModelsServiceServicer_to_server(servicer, server):
                     request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsRequest.FromString,
                     response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsResponse.SerializeToString,
             ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelRequest.FromString,
+                    response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelResponse.SerializeToString,
+            ),
+            'GetModelProvider': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelProvider,
+                    request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderRequest.FromString,
+                    response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderResponse.SerializeToString,
+            ),
+            'ListProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviders,
+                    request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersRequest.FromString,
+                    response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersResponse.SerializeToString,
+            ),
+            'ListProviderModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListProviderModels,
+                    request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.FromString,
+                    response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.SerializeToString,
+            ),
+            'ListAuthorModels': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuthorModels,
+                    request_deserializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsRequest.FromString,
+                    response_serializer=concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'concentrate.models.v1.ModelsService', rpc_method_handlers)
@@ -70,7 +155,7 @@ def add_ModelsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelsService:
-    """Lists models.
+    """Tells which models there are, who serves them and at what price. Nothing here needs a key.
     """
 
     @staticmethod
@@ -90,6 +175,141 @@ class ModelsService:
             '/concentrate.models.v1.ModelsService/ListModels',
             concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsRequest.SerializeToString,
             concentrate_dot_models_dot_v1_dot_models__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.models.v1.ModelsService/GetModel',
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelRequest.SerializeToString,
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelProvider(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.models.v1.ModelsService/GetModelProvider',
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderRequest.SerializeToString,
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.GetModelProviderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.models.v1.ModelsService/ListProviders',
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersRequest.SerializeToString,
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProvidersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListProviderModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.models.v1.ModelsService/ListProviderModels',
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsRequest.SerializeToString,
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListProviderModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuthorModels(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.models.v1.ModelsService/ListAuthorModels',
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsRequest.SerializeToString,
+            concentrate_dot_models_dot_v1_dot_models__service__pb2.ListAuthorModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
