@@ -69,7 +69,7 @@ def busy(metrics: LiveMetrics, clock: Clock, days: float, step: int, seen: list[
         metrics.close()
         while metrics.fold():
             pass
-        metrics.take()
+        metrics.take(10_000)
 
 
 def recording(seen: list[Observation]) -> float:
@@ -96,7 +96,7 @@ def closing(metrics: LiveMetrics, clock: Clock, seen: list[Observation]) -> floa
         metrics.close()
         while metrics.fold():
             pass
-        metrics.take()
+        metrics.take(10_000)
         total += process_time() - began
     return total / 200 * 1e6
 
@@ -145,9 +145,9 @@ async def restart(clock: Clock, seen: list[Observation]) -> tuple[int, float, fl
             while metrics.fold():
                 pass
             if minute % 500 == 0:
-                store.append(metrics.take())
+                store.append(minute, metrics.take(10_000))
                 store.compact(clock.now)
-        store.append(metrics.take())
+        store.append(minute + 1, metrics.take(10_000))
         store.compact(clock.now)
         store.close()
         size = os.stat(folder / "metrics.db").st_size  # noqa: PTH116 - nothing waits for this

@@ -147,6 +147,7 @@ class Away:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.batches: list[int] = []
         self.away = False
         self.closed = False
 
@@ -154,8 +155,9 @@ class Away:
         self._check()
         return Read(list(self.rows), "")
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, batch: int, rows: Sequence[Row]) -> None:
         self._check()
+        self.batches.append(batch)
         self.rows += rows
 
     def since(self, cursor: str) -> Read:
@@ -189,6 +191,7 @@ async def test_an_outage_of_the_store_is_logged_once_and_loses_nothing():
     store.away = False
     await worker.sharing.turn()
     assert len(store.rows) == 90
+    assert store.batches == [1, 2]  # the one that failed again and again, then what came since
     clock.now += 60
     assert value(worker.metrics, "total_requests", 2 * HOUR) == 90
     await worker.sharing.close()
@@ -230,10 +233,10 @@ class Slow(Away):
         self.writing = threading.Event()
         self.go_on = threading.Event()
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, batch: int, rows: Sequence[Row]) -> None:
         self.writing.set()
         self.go_on.wait(10)
-        super().append(rows)
+        super().append(batch, rows)
 
 
 async def until(condition: Callable[[], bool]) -> None:

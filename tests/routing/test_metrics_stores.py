@@ -1,5 +1,7 @@
 """The stores: one suite for the file and for Redis, and what only one of them has."""
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -49,7 +51,7 @@ def minutes(amount: int, *, at: float = NOON, key=KEY, every: int = MINUTE) -> l
         metrics.record(key, ok(0.1 + number % 10))
         clock.now += every
         folded(metrics)
-    return metrics.take()
+    return metrics.take(10_000)
 
 
 def requests(rows: list[Row]) -> int:
@@ -69,7 +71,7 @@ def test_an_empty_store_has_nothing(open_one: Open):
 def test_what_was_appended_is_loaded_by_whoever_comes_later(open_one: Open):
     """The newest first; also by a writer that was there before under another id."""
     rows = minutes(5)
-    open_one().append(rows)
+    open_one().append(1, rows)
     assert open_one().load().rows == rows[::-1]
 
 
@@ -78,13 +80,13 @@ def test_each_reads_what_the_others_append_and_not_its_own(open_one: Open):
     one, two, three = open_one(), open_one(), open_one()
     cursor_one, cursor_two, cursor_three = (store.load().cursor for store in (one, two, three))
     rows = minutes(7)
-    one.append(rows[:3])
-    two.append(rows[3:5])
+    one.append(1, rows[:3])
+    two.append(1, rows[3:5])
     assert one.since(cursor_one).rows == rows[3:5]
     assert two.since(cursor_two).rows == rows[:3]
     read = three.since(cursor_three)
     assert read.rows == rows[:5]
-    one.append(rows[5:])
+    one.append(2, rows[5:])
     assert three.since(read.cursor).rows == rows[5:]
     assert three.since(three.since(read.cursor).cursor).rows == []
 
@@ -94,9 +96,36 @@ def test_many_rows_are_read_whole(open_one: Open):
     one, two = open_one(), open_one()
     cursor = two.load().cursor
     rows = minutes(5) * 700
-    one.append(rows)
+    one.append(1, rows)
     assert two.since(cursor).rows == rows
     assert len(two.load().rows) == len(rows)
+
+
+def test_a_redis_that_was_paused_adds_a_batch_once(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The client gives up and comes again; the server wakes up and does both."""
+    import redis
+
+    from services.routing.metrics import redis_store
+
+    monkeypatch.setattr(redis_store, "_WAIT_S", 0.1)
+    store, reader = (open_store(tmp_path, redis_url, writer=name) for name in ("paused", "reader"))
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+        pid = client.info()["process_id"]
+    rows = minutes(3)
+    store.append(1, rows[:1])
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(2):
+            with pytest.raises(OSError, match="Redis"):
+                store.append(2, rows[1:2])
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    store.append(2, rows[1:2])
+    store.append(3, rows[2:])
+    assert reader.load().rows == rows[::-1]
+    store.close()
+    reader.close()
 
 
 def test_keys_are_kept_as_they_are(open_one: Open):
@@ -104,7 +133,7 @@ def test_keys_are_kept_as_they_are(open_one: Open):
     keys = [KEY._replace(model=model) for model in ("a/b", "a:b@c", "日本語", "a\0b", "'; --", "x" * 500)]
     rows = [row for key in keys for row in minutes(1, key=key._replace(region="eu-1"))]
     store = open_one()
-    store.append(rows)
+    store.append(1, rows)
     assert {row.key for row in store.load().rows} == {row.key for row in rows}
 
 
@@ -117,7 +146,7 @@ def test_what_grows_old_moves_to_coarser_levels_and_says_the_same(open_one: Open
         writer.record(KEY, ok(0.1 + number % 7))
         clock.now += MINUTE
         folded(writer)
-        store.append(writer.take())
+        store.append(number + 1, writer.take(10))
         if number % 60 == 59:
             _unlock(store)
             store.compact(clock.now)
@@ -134,7 +163,7 @@ def test_what_grows_old_moves_to_coarser_levels_and_says_the_same(open_one: Open
 def test_compacting_twice_or_by_two_at_once_counts_nothing_twice(open_one: Open):
     """Every worker compacts; each row moves once."""
     for number in range(4):
-        open_one().append(minutes(30, at=NOON + number * MINUTE, every=20 * MINUTE))
+        open_one().append(1, minutes(30, at=NOON + number * MINUTE, every=20 * MINUTE))
     now = NOON + 3 * DAY
     threads = [threading.Thread(target=open_one().compact, args=(now,)) for _ in range(4)]
     for thread in threads:
@@ -150,10 +179,10 @@ def test_compacting_twice_or_by_two_at_once_counts_nothing_twice(open_one: Open)
 def test_late_rows_join_what_has_moved_before(open_one: Open):
     """A worker that was asleep appends minutes whose neighbours are in a coarser bucket already."""
     store = open_one()
-    store.append(minutes(20))
+    store.append(1, minutes(20))
     store.compact(NOON + 8 * HOUR)
     assert {row.level for row in store.load().rows} == {1}
-    store.append(minutes(20))
+    store.append(2, minutes(20))
     _unlock(store)
     store.compact(NOON + 8 * HOUR)
     rows = store.load().rows
@@ -164,7 +193,7 @@ def test_late_rows_join_what_has_moved_before(open_one: Open):
 def test_what_is_older_than_a_year_is_deleted(open_one: Open):
     """The store does not grow for ever."""
     store = open_one()
-    store.append(minutes(3))
+    store.append(1, minutes(3))
     for age in (HOUR, 5 * HOUR, DAY, 5 * DAY, 30 * DAY, 300 * DAY, 400 * DAY):
         _unlock(store)
         store.compact(NOON + age)
@@ -174,7 +203,7 @@ def test_what_is_older_than_a_year_is_deleted(open_one: Open):
 def test_a_row_that_cannot_be_read_keeps_nobody_from_compacting(open_one: Open):
     """It goes when its time comes, and its neighbours of another key stay."""
     store = open_one()
-    store.append([Row(0, int(NOON), KEY, b"\xc1 no bucket"), *minutes(3, key=KEY._replace(region="eu"))])
+    store.append(1, [Row(0, int(NOON), KEY, b"\xc1 no bucket"), *minutes(3, key=KEY._replace(region="eu"))])
     store.compact(NOON + HOUR * 4)
     assert requests(store.load().rows) == 3
 
@@ -201,9 +230,10 @@ from pathlib import Path
 from services.routing.metrics.sqlite_store import SqliteStore
 from tests.routing.test_metrics_stores import minutes
 store = SqliteStore(Path(sys.argv[1]), writer=sys.argv[2])
-rows = minutes(20)
+rows, batch = minutes(20), 0
 while True:
-    store.append(rows)
+    batch += 1
+    store.append(batch, rows)
     print("appended", flush=True)
 """
 
@@ -232,7 +262,7 @@ def test_killed_writers_lose_nothing_that_was_appended(tmp_path: Path):
 def test_a_file_of_another_version_is_emptied(tmp_path: Path):
     """Bins of another error bound cannot be merged; measurements are not worth a migration."""
     store = SqliteStore(tmp_path / "metrics.db", writer="a")
-    store.append(minutes(1))
+    store.append(1, minutes(1))
     store._database.execute("PRAGMA user_version = 999")
     store.close()
     store = SqliteStore(tmp_path / "metrics.db", writer="b")
@@ -251,7 +281,12 @@ def test_a_redis_that_is_not_there_is_an_os_error_at_first_use(redis_url: str, t
     """A gateway starts without it."""
     del redis_url  # only asks for the client
     store = open_store(tmp_path, f"unix://{tmp_path}/nobody", writer="a")
-    for use in (store.load, lambda: store.append(minutes(1)), lambda: store.since("0-0"), lambda: store.compact(NOON)):
+    for use in (
+        store.load,
+        lambda: store.append(1, minutes(1)),
+        lambda: store.since("0-0"),
+        lambda: store.compact(NOON),
+    ):
         with pytest.raises(OSError, match="Redis"):
             use()
     store.close()

@@ -82,15 +82,9 @@ class LiveMetrics:
         self._outbox.append(Row(0, start, key, bucket))
         return True
 
-    def take(self) -> list[Row]:
-        """The rows to be shared, oldest first. They are the caller's now; `put_back` what could not be shared."""
-        rows = list(self._outbox)
-        self._outbox.clear()
-        return rows
-
-    def put_back(self, rows: list[Row]) -> None:
-        """Returns rows to the outbox, before those that came since."""
-        self._outbox.extend([*rows, *self.take()])
+    def take(self, most: int) -> list[Row]:
+        """The oldest rows that are to be shared. They are the caller's now."""
+        return [self._outbox.popleft() for _ in range(min(most, len(self._outbox)))]
 
     def merge(self, row: Row) -> None:
         """Adds a bucket from elsewhere. Raises `msgspec.DecodeError` for what is no bucket."""

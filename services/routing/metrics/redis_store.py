@@ -29,6 +29,18 @@ _PAGE: Final = 1000
 COMPACTING_S: Final = 300
 """For so long one compaction keeps the others away."""
 
+BATCH_REMEMBERED_S: Final = 86_400
+"""A batch may be appended again for so long without being added twice."""
+
+_APPEND: Final = """
+if tonumber(redis.call('GET', KEYS[2]) or 0) >= tonumber(ARGV[2]) then return end
+for i = 5, #ARGV, 2 do
+  redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[3], '*', 'writer', ARGV[1], 'place', ARGV[i], 'bucket', ARGV[i + 1])
+end
+redis.call('SET', KEYS[2], ARGV[2], 'EX', ARGV[4])
+"""
+"""Adds a batch unless it is there: a server that was paused may do what its client has given up on."""
+
 _COARSER: Final = range(1, len(LEVELS))
 
 Entries = list[tuple[bytes, dict[bytes, bytes]]]
@@ -46,11 +58,11 @@ class RedisStore:
         Connects when it is first used. Raises `ValueError` for what is no such URL.
         """
         self._writer = writer.encode()
-        # Any: redis-py's own types leave open whether a reply is text or bytes. It must not repeat a write whose answer
-        # was lost, so its own retries are off; the next turn is the retry.
+        # Any: redis-py's own types leave open whether a reply is text or bytes. Its retries are off: the next turn is one.
         self._redis: Any = redis.Redis.from_url(
             url, socket_timeout=_WAIT_S, socket_connect_timeout=_WAIT_S, retry=Retry(NoBackoff(), 0)
         )
+        self._append = self._redis.register_script(_APPEND)
 
     def load(self) -> Read:
         with _as_os_error(), self._redis.pipeline() as pipe:
@@ -64,12 +76,11 @@ class RedisStore:
             rows += [Row(level, start, key, bucket) for (start, key), bucket in places]
         return Read(rows, _cursor(entries, "0-0"))
 
-    def append(self, rows: Sequence[Row]) -> None:
-        with _as_os_error(), self._redis.pipeline() as pipe:
-            for row in rows:
-                fields = {b"writer": self._writer, b"place": _encoded(row.start, row.key), b"bucket": row.bucket}
-                pipe.xadd(_MINUTES, fields, maxlen=_MINUTES_MAX)
-            pipe.execute()
+    def append(self, batch: int, rows: Sequence[Row]) -> None:
+        fields = [part for row in rows for part in (_encoded(row.start, row.key), row.bucket)]
+        keys = [_MINUTES, f"{_PREFIX}:batch:{self._writer.decode()}"]
+        with _as_os_error():
+            self._append(keys=keys, args=[self._writer, batch, _MINUTES_MAX, BATCH_REMEMBERED_S, *fields])
 
     def since(self, cursor: str) -> Read:
         rows: list[Row] = []

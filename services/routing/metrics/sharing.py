@@ -21,6 +21,8 @@ COMPACT_EVERY_S: Final = 600.0
 LOAD_ANEW_S: Final = 3000.0
 """After so long without reading, minutes may have been moved that were never read: all is loaded anew."""
 
+BATCH_ROWS_MAX: Final = 1000
+
 SLICE_S: Final = 0.002
 """How long requests may have to wait while minutes are folded or rows merged."""
 
@@ -55,6 +57,8 @@ class Sharing:
         self._store = store
         self._clock = clock
         self._random = random
+        self._batch = 1
+        self._unwritten: list[Row] = []
         self._cursor = ""
         self._read_at: float | None = None
         self._compact_at = clock() + random.uniform(0, COMPACT_EVERY_S)
@@ -113,14 +117,10 @@ class Sharing:
             await sliced.breathe()
 
     async def _write(self) -> None:
-        rows = self._metrics.take()
-        if not rows:
-            return
-        try:
-            await asyncio.to_thread(self._store.append, rows)
-        except BaseException:
-            self._metrics.put_back(rows)
-            raise
+        while self._unwritten or (rows := self._metrics.take(BATCH_ROWS_MAX)):
+            self._unwritten = self._unwritten or rows
+            await asyncio.to_thread(self._store.append, self._batch, self._unwritten)
+            self._batch, self._unwritten = self._batch + 1, []
 
     async def _read(self) -> None:
         now = self._clock()

@@ -58,7 +58,7 @@ class SqliteStore:
             ).fetchall()
             return Read([_row(*row) for row in rows], str(self._last()))
 
-    def append(self, rows: Sequence[Row]) -> None:
+    def append(self, batch: int, rows: Sequence[Row]) -> None:  # noqa: ARG002 - a commit that failed did not happen
         with self._transaction():
             self._insert(rows, self._writer)
 

@@ -21,15 +21,17 @@ class Store(Protocol):
     """Rows of all writers. Each attempt is in one row, at one level: first of its minute, coarser as it grows old.
 
     Methods block and may raise `OSError`; they are called from one thread at a time, which may be another each time.
-    A write that is reported as failed may have happened (its attempts then count twice); one that is not is kept.
     """
 
     def load(self) -> Read:
         """All rows, newest and finest first."""
         ...
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Adds minutes of this writer, all or none."""
+    def append(self, batch: int, rows: Sequence[Row]) -> None:
+        """Adds minutes of this writer, all or none. `batch`: 1, 2, 3… by writer; one that failed is to be appended again.
+
+        An error may hide that it was added after all, so a batch that is there already is not added once more.
+        """
         ...
 
     def since(self, cursor: str) -> Read:
