@@ -1,5 +1,6 @@
 """Models of servers on this machine: what their lists say, as rows under the provider `local`. Pure; who asks is `runtime`."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ LOCAL: Final = Provider(
 
 ITSELF: Final = "concentrate"  # the `server` header of our own edge: two gateways must not offer each other
 _DEFAULT_TAG: Final = ":latest"  # Ollama's, which may be left out
+_NO_CHAT: Final = re.compile(r"(?i)embed|rerank|minilm|\bbge-")  # what people also keep there, and nobody can talk to
 _MODELS_MAX: Final = 1000
 _ID_LENGTH_MAX: Final = 256
 
@@ -55,7 +57,7 @@ def read_list(server: LocalServer, body: bytes) -> list[LocalModel]:
     return [
         LocalModel(_name(each.id), each.id, each.max_model_len)
         for each in listed[:_MODELS_MAX]
-        if _is_name(_name(each.id)) and (server.owned_by is None or each.owned_by in (None, server.owned_by))
+        if _is_offered(_name(each.id)) and (server.owned_by is None or each.owned_by in (None, server.owned_by))
     ]
 
 
@@ -101,5 +103,6 @@ def _name(id: str) -> str:
     return id.rpartition("/")[2] if id.startswith("/") else id.rpartition("\\")[2]
 
 
-def _is_name(name: str) -> bool:
-    return 0 < len(name) <= _ID_LENGTH_MAX and name.isprintable() and " " not in name
+def _is_offered(name: str) -> bool:
+    readable = 0 < len(name) <= _ID_LENGTH_MAX and name.isprintable() and " " not in name
+    return readable and _NO_CHAT.search(name) is None

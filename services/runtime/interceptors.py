@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
-from services.errors import GatewayError, InternalError
+from services.errors import GatewayError, InternalError, InvalidRequest
 from services.errors_grpc import DETAILS, rich_status
 
 MESSAGE_LENGTH_MAX: Final = 2000
@@ -23,6 +24,8 @@ MESSAGE_LENGTH_MAX: Final = 2000
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+Read: TypeAlias = "Callable[[bytes], Any] | None"
 
 _log = structlog.get_logger("rpc")
 
@@ -40,21 +43,22 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or handler.request_streaming:
             return handler  # unknown methods, and reflection, which has errors of its own
+        read = handler.request_deserializer
         if handler.response_streaming:
             behaviour: Any = handler.unary_stream
             wrap = _writer if inspect.iscoroutinefunction(behaviour) else _stream
             return grpc.unary_stream_rpc_method_handler(
-                wrap(behaviour, method), handler.request_deserializer, handler.response_serializer
+                wrap(behaviour, read, method), None, handler.response_serializer
             )
         return grpc.unary_unary_rpc_method_handler(
-            _unary(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
+            _unary(handler.unary_unary, read, method), None, handler.response_serializer
         )
 
 
-def _unary(behaviour: Any, method: str) -> Callable[[Any, Context], Awaitable[Any]]:
-    async def unary(request: Any, context: Context) -> Any:
+def _unary(behaviour: Any, read: Read, method: str) -> Callable[[bytes, Context], Awaitable[Any]]:
+    async def unary(data: bytes, context: Context) -> Any:
         try:
-            return await behaviour(request, context)
+            return await behaviour(_message(data, read), context)
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
         except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
@@ -67,10 +71,10 @@ _writer = _unary
 """A stream whose handler writes by itself (`await context.write(…)`) is awaited just like a unary call."""
 
 
-def _stream(behaviour: Any, method: str) -> Callable[[Any, Context], AsyncIterator[Any]]:
-    async def stream(request: Any, context: Context) -> AsyncIterator[Any]:
+def _stream(behaviour: Any, read: Read, method: str) -> Callable[[bytes, Context], AsyncIterator[Any]]:
+    async def stream(data: bytes, context: Context) -> AsyncIterator[Any]:
         try:
-            async for answer in behaviour(request, context):
+            async for answer in behaviour(_message(data, read), context):
                 yield answer
         except (asyncio.CancelledError, grpc.aio.AbortError):
             raise
@@ -78,6 +82,16 @@ def _stream(behaviour: Any, method: str) -> Callable[[Any, Context], AsyncIterat
             await _abort(context, error, method)
 
     return stream
+
+
+def _message(data: bytes, read: Read) -> Any:
+    """The request, read here and not by grpc, which would answer UNKNOWN with a Python class in its text."""
+    if read is None:
+        return data
+    try:
+        return read(data)
+    except DecodeError:
+        raise InvalidRequest("The message is not of the type that this method takes.") from None
 
 
 async def _abort(context: Context, error: Exception, method: str) -> NoReturn:

@@ -53,6 +53,12 @@ def test_what_cannot_be_a_name_is_left_out():
     assert names(OLLAMA, *({"id": id} for id in ("", "a b", "a\nb", "/", "x" * 300, "ok"))) == ["ok"]
 
 
+def test_models_that_do_not_talk_are_left_out():
+    """Embedding and reranking models stand in the same lists."""
+    ids = ("nomic-embed-text:latest", "text-embedding-nomic-embed-text-v1.5", "bge-m3", "all-minilm", "qwen3-reranker")
+    assert names(OLLAMA, *({"id": id} for id in (*ids, "qwen3:8b", "gemma3"))) == ["qwen3:8b", "gemma3"]
+
+
 @pytest.mark.parametrize(
     "body", [b"", b"hello", b"<html>", b"[]", b"{}", b'{"data": 1}', b'{"data": [1]}', b'{"data": [{}]}', b"\xff\xfe"]
 )

@@ -88,6 +88,16 @@ def test_an_error_says_why_in_its_details(channel, key, method):
     assert (info.reason, info.domain, dict(info.metadata)) == ("MODEL_NOT_FOUND", "concentrate", {"param": "model"})
 
 
+@pytest.mark.parametrize("method", ["CreateResponse", "StreamResponse"])
+def test_bytes_that_are_no_message_are_an_invalid_argument(channel, key, method):
+    """In our words, and not as a failure of ours."""
+    name = f"/concentrate.responses.v1.ResponsesService/{method}"
+    with pytest.raises(grpc.RpcError) as raised:
+        list(channel.unary_stream(name)(b"\xff\xff\xff", metadata=key))
+    assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert "google.protobuf" not in raised.value.details()
+
+
 def test_no_key_is_unauthenticated(channel):
     """The typed service asks for the key as REST does."""
     with pytest.raises(grpc.RpcError) as raised:
