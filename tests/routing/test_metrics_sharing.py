@@ -198,6 +198,19 @@ async def test_an_outage_of_the_store_is_logged_once_and_loses_nothing():
     assert store.closed
 
 
+async def test_memory_is_pruned_also_without_a_store():
+    """An outage of hours leaves no more minutes in memory than any window reads."""
+    clock, store = Clock(), Away()
+    store.away = True
+    worker = Worker(store, clock)
+    for _ in range(500):
+        worker.metrics.record(KEY, ok())
+        clock.now += MINUTE
+        await worker.sharing.turn()
+    assert len(worker.metrics._series[KEY]._levels[0]) < 120
+    await worker.sharing.close()
+
+
 async def test_a_store_that_is_away_at_the_end_does_not_keep_the_gateway():
     """Closing is never refused."""
     store = Away()

@@ -74,12 +74,14 @@ class Sharing:
         """Closes, writes, reads, and now and then tidies up. A store that fails is logged once, and tried again."""
         self._metrics.close()
         await self._fold()
+        tidy = self._clock() >= self._compact_at
+        if tidy:
+            self._compact_at = self._clock() + COMPACT_EVERY_S * self._random.uniform(0.8, 1.2)
+            self._metrics.prune()
         try:
             await self._write()
             await self._read()
-            if self._clock() >= self._compact_at:
-                self._compact_at = self._clock() + COMPACT_EVERY_S * self._random.uniform(0.8, 1.2)
-                self._metrics.prune()
+            if tidy:
                 await asyncio.to_thread(self._store.compact, self._clock())
         except OSError as error:
             if not self._failing:
