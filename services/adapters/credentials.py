@@ -19,13 +19,22 @@ _PRIVATE_LENGTH_MIN = 5  # shorter values are parts of ordinary words
 
 
 class EnvironmentCredentials:
-    """Implements `Credentials` for the providers of a configured catalogue. Made once; each authorizer is kept."""
+    """Implements `Credentials` for the providers of a configured catalogue. An authorizer is kept as long as its row."""
 
     def __init__(self, providers: Mapping[str, Provider], environment: Mapping[str, str]) -> None:
         """`providers`: configured ones, by id. `environment`: where their rows' variables are looked up."""
         self._providers = providers
         self._environment = environment
         self._authorizers: dict[str, Authorizer] = {}
+
+    def show(self, providers: Mapping[str, Provider]) -> None:
+        """Other providers from now on. Those whose rows are the same keep their tokens."""
+        self._authorizers = {
+            id: authorizer
+            for id, authorizer in self._authorizers.items()
+            if providers.get(id) == self._providers.get(id)
+        }
+        self._providers = providers
 
     def for_provider(self, provider_id: str) -> Authorizer:
         """The credential of a provider. Raises `UpstreamError(CREDENTIAL)` for one that is not configured."""

@@ -32,6 +32,11 @@ class Pricing:
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         self._cards: dict[tuple[str, str, str], tuple[int, RateCard | None]] = {}
 
+    def show(self, rows: Sequence[PriceRow]) -> None:
+        """Prices by other rows of our own from now on."""
+        self._rows = rows
+        self._cards.clear()
+
     def cost(self, target: Target, usage: Usage, at: datetime) -> Cost | None:
         """The cost of an answer given at `at`. None: the target, or a class of tokens that was used, has no price."""
         if target.provider.prices == FREE:

@@ -1,6 +1,6 @@
 """The one place where objects meet: settings in, the services of one process out."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,19 +15,17 @@ from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServi
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
 
-from services.adapters.adapter import SANDBOX, Adapter
+from services.adapters.adapter import Adapter
 from services.adapters.credentials import EnvironmentCredentials
-from services.adapters.registry import DIALECTS, QuirkError, check_quirks
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
 from services.billing.meter import PricingMeter
 from services.billing.pricing import Pricing
 from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
-from services.catalog import catalog as catalogue
 from services.catalog.catalog import Catalog
-from services.catalog.local import LOCAL, server_row
-from services.catalog.reading import CatalogError
+from services.catalog.local import LOCAL
+from services.catalog.schema import Provider
 from services.keys.keyring import SqliteKeyRing
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
@@ -39,10 +37,10 @@ from services.responses.typed_service import TypedResponses
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
-from services.runtime.discovery import Discovery
+from services.runtime.catalogues import Catalogues
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
-from services.runtime.settings import Settings, SettingsError
+from services.runtime.settings import Settings
 from services.wire.http import Http, Timeouts
 
 Role = Literal["gateway", "routing", "adapters", "billing"]
@@ -69,17 +67,19 @@ async def build(settings: Settings, role: Role = "gateway") -> AsyncIterator[Seq
         match role:
             case "gateway":
                 services = _public(parts)
-                await parts.discover()
+                await parts.catalogues.start(discover=True)
                 yield services
             case "routing":
                 routing = partial(add_RoutingServiceServicer_to_server, RoutingServicer(parts.router()))
-                await parts.discover()
+                await parts.catalogues.start(discover=True)
                 yield [Service("concentrate.routing.v1.RoutingService", routing)]
             case "adapters":
                 adapters = partial(add_AdaptersServiceServicer_to_server, AdaptersServicer(parts.adapters()))
+                await parts.catalogues.start(discover=False)
                 yield [Service("concentrate.adapters.v1.AdaptersService", adapters)]
             case "billing":
                 billing = partial(add_BillingServiceServicer_to_server, BillingServicer(parts.meter()))
+                await parts.catalogues.start(discover=False)
                 yield [Service("concentrate.billing.v1.BillingService", billing)]
 
 
@@ -109,39 +109,22 @@ class _Parts:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
         self._stack = stack
-        self._followers: list[Callable[[Catalog], None]] = []
 
     @cached_property
-    def catalog(self) -> Catalog:
-        """What this environment can serve."""
-        try:
-            everything = catalogue.load(self.settings.config)
-            for provider in (*everything.providers.values(), *map(server_row, everything.local)):
-                check_quirks(provider)
-            spoken = {*DIALECTS, SANDBOX}
-            return everything.configured(self.settings.environment, own_port=self.settings.port, dialects=spoken)
-        except (CatalogError, QuirkError) as error:
-            raise SettingsError(str(error)) from error
-
-    async def discover(self) -> None:
-        """Offers the models of servers on this machine too, to all that was made before, now and as they come and go."""
-        if self.settings.discover_local == "on":
-            discovery = Discovery(self.catalog, self._follow, own_port=self.settings.port)
-            self._stack.push_async_callback(discovery.close)
-            await discovery.start()
-
-    def _follow(self, catalog: Catalog) -> None:
-        for follower in self._followers:
-            follower(catalog)
+    def catalogues(self) -> Catalogues:
+        """What this environment can serve, now and after the next change."""
+        catalogues = Catalogues(self.settings)
+        self._stack.push_async_callback(catalogues.close)
+        return catalogues
 
     def router(self) -> Router:
-        router = CatalogRouter(self.catalog, unlisted=self.settings.unlisted_models == "allow")
-        self._followers.append(partial(setattr, router, "catalog"))
+        router = CatalogRouter(self.catalogues.current, unlisted=self.settings.unlisted_models == "allow")
+        self.catalogues.follow(partial(setattr, router, "catalog"))
         return router
 
     def library(self) -> Library:
-        library = Library(self.catalog)
-        self._followers.append(library.show)
+        library = Library(self.catalogues.current)
+        self.catalogues.follow(library.show)
         return library
 
     def adapters(self) -> Adapters:
@@ -151,11 +134,14 @@ class _Parts:
         )
         http = Http(timeouts)
         self._stack.push_async_callback(http.close)
-        providers = {LOCAL.id: LOCAL, **self.catalog.providers}
-        return Adapter(http, EnvironmentCredentials(providers, settings.environment))
+        credentials = EnvironmentCredentials(_asked(self.catalogues.current), settings.environment)
+        self.catalogues.follow(lambda catalog: credentials.show(_asked(catalog)))
+        return Adapter(http, credentials)
 
     def meter(self) -> Meter:
-        return PricingMeter(Pricing(self.catalog.prices))
+        pricing = Pricing(self.catalogues.current.prices)
+        self.catalogues.follow(lambda catalog: pricing.show(catalog.prices))
+        return PricingMeter(pricing)
 
     def keys(self) -> KeyRing:
         keys = SqliteKeyRing(self.settings.data_dir)
@@ -171,3 +157,8 @@ class _Parts:
         channel = grpc.aio.insecure_channel(address, options=options)
         self._stack.push_async_callback(channel.close)
         return channel
+
+
+def _asked(catalog: Catalog) -> Mapping[str, Provider]:
+    """Who may be asked: those of the catalogue, and servers on this machine, which come and go."""
+    return {LOCAL.id: LOCAL, **catalog.providers}

@@ -73,6 +73,10 @@ class Child:
                 return
         self.kill()
 
+    def reload(self) -> None:
+        """Has it read its configuration again, if it runs."""
+        self._signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """Ends it at once."""
         self._stopping.set()

@@ -33,9 +33,8 @@ class Discovery:
         """`changed` is given every new catalogue. `own_port` is the gateway's, where nothing is looked for."""
         self._catalog = catalog
         self._changed = changed
-        # Somebody who has a provider of that name has taken it.
-        own = catalog.provider(LOCAL.id) is not None
-        self._servers = [] if own else [server for server in catalog.local if server.port != own_port]
+        self._own_port = own_port
+        self._servers = self._looked_for(catalog)
         self._interval_s = interval_s
         self._http = Http(Timeouts(connect=PATIENCE_SECONDS, first_byte=PATIENCE_SECONDS), lambda *_: None)
         self._known: dict[str, Sequence[LocalModel]] | None = None
@@ -45,6 +44,13 @@ class Discovery:
         """Looks once, briefly, and from then on in the background."""
         if self._servers:
             await self.look(START_SECONDS_MAX)
+            self._task = asyncio.create_task(self._run())
+
+    def rebase(self, catalog: Catalog) -> None:
+        """Goes on from another catalogue, with what was found last."""
+        self._catalog, self._servers = catalog, self._looked_for(catalog)
+        self._offer()
+        if self._servers and self._task is None:
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
@@ -63,6 +69,15 @@ class Discovery:
         if known or self._known:
             _log.info("local models", **{server: len(models) for server, models in known.items()})
         self._known = known
+        self._offer()
+
+    def _looked_for(self, catalog: Catalog) -> list[LocalServer]:
+        """None when somebody has a provider of that name, who has taken it."""
+        own = catalog.provider(LOCAL.id) is not None
+        return [] if own else [server for server in catalog.local if server.port != self._own_port]
+
+    def _offer(self) -> None:
+        known = self._known or {}
         found = [Found(server, known[server.id]) for server in self._servers if server.id in known]
         self._changed(self._catalog.with_local(found))
 

@@ -3,7 +3,8 @@
     supervisor ── Envoy (the port) ── unix sockets in a private folder ── worker 0, worker 1, …
 
 What dies is started again. SIGTERM or Ctrl-C: the port closes, what was accepted is finished within the grace, then
-everything ends; a second signal ends it at once. If the supervisor itself is killed the kernel ends its children.
+everything ends; a second signal ends it at once. If the supervisor itself is killed the kernel ends its children. SIGHUP
+has the workers read the catalogue again.
 """
 
 import asyncio
@@ -47,6 +48,8 @@ class Supervisor:
         self._signals = asyncio.Semaphore(0)
         self._ready = False
         self._failure: str | None = None
+        self._workers: Sequence[Child] = ()
+        self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
 
     async def serve(self) -> None:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
@@ -54,6 +57,7 @@ class Supervisor:
         _make_first_key(self._settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signals.release)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
         folder = Path(tempfile.mkdtemp(prefix="concentrate-"))
         try:
             await self._serve(folder)
@@ -64,7 +68,7 @@ class Supervisor:
         sockets = [folder / f"worker-{number}.sock" for number in range(self._settings.workers)]
         if len(str(sockets[-1])) > SOCKET_PATH_LENGTH_MAX:
             raise SettingsError(f"TMPDIR: {folder} is too long a path for unix sockets.")
-        workers = [Child(path.stem, _worker_command(path)) for path in sockets]
+        workers = self._workers = [Child(path.stem, _worker_command(path)) for path in sockets]
         running = [asyncio.create_task(worker.run(self._died)) for worker in workers]
         await asyncio.sleep(0)  # the workers take longest to start, so they start first
         (folder / "envoy.json").write_text(envoy.render(self._settings, sockets, folder / "admin.sock"))
@@ -80,6 +84,14 @@ class Supervisor:
             for child in (edge, *workers):
                 child.kill()
             await asyncio.gather(*running, return_exceptions=True)
+
+    def _hang_up(self) -> None:
+        """SIGHUP: has the workers read the catalogue again. From a terminal that is gone it means the end, as ever."""
+        if self._on_terminal and not sys.stdin.isatty():
+            self._signals.release()
+        elif self._ready:  # before that they are reading it anyway
+            for worker in self._workers:
+                worker.reload()
 
     def _died(self, child: Child, code: int) -> bool:
         """Whether to start it again: only what has worked before."""
