@@ -88,8 +88,10 @@ def _foreign(seal: Seal, target: Target, scope: str) -> bool:
 def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]) -> Item:
     path = f"input[{index}]"
     match item:
-        case Message(content=parts):
+        case Message(content=parts, phase=phase):
             _check(parts, f"{path}.content", target)
+            if phase is not None and target.dialect != "openai_responses":
+                losses.append(Loss(f"{path}.phase", "dropped", "Only OpenAI's models tell phases apart."))
         case ToolResult(output=parts):
             _check(parts, f"{path}.output", target)
         case Reasoning(seal=Seal() as seal) if _foreign(seal, target, scope):

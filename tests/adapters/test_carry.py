@@ -42,3 +42,9 @@ def test_receipts_are_dropped_and_items_that_matter_are_refused():
     with pytest.raises(InvalidRequest) as caught:
         losses({"type": "computer_call", "id": "c"})
     assert caught.value.param == "input[1].type"
+
+
+def test_phases_are_dropped_with_a_word():
+    """Only OpenAI's models tell commentary from answers."""
+    said = {"role": "assistant", "content": "Looking.", "phase": "commentary"}
+    assert [(loss.param, loss.action) for loss in losses(said)] == [("input[1].phase", "dropped")]

@@ -8,6 +8,7 @@ import pytest
 
 from services.adapters import carry
 from services.adapters.dialects.openai_responses import OpenAIResponses
+from services.catalog.catalog import load
 from services.catalog.schema import Facts, Provider, Target
 from services.responses import intake
 from services.responses.projection import Projection
@@ -133,3 +134,22 @@ def test_a_model_that_does_not_reason_hears_nothing_of_reasoning(native):
     assert len(body["input"]) == 2
     assert "input[1]" in {loss.param for loss in losses}
     assert {loss.param.partition(".")[0] for loss in losses} >= {"input[1]", "reasoning"}
+
+
+@both
+def test_a_failed_result_is_only_as_failed_as_its_words(native):
+    """The format has no mark for it, so the client hears that it went."""
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    result = {"type": "function_call_output", "call_id": "c", "output": "It broke.", "is_error": True}
+    items, losses = sent([HI, call, result], native=native)
+    assert items[2] == {"type": "function_call_output", "call_id": "c", "output": "It broke."}
+    assert [loss.param for loss in losses] == ["input[2].is_error"]
+
+
+@both
+def test_a_row_may_name_fields_its_provider_refuses(native):
+    """OpenAI's Responses API has no penalties, though Open Responses has."""
+    target = Target(load().providers["openai"], "openai_responses", "m", "m")
+    body, losses = written(target, native=native, presence_penalty=0.5, frequency_penalty=0.5)
+    assert not {"presence_penalty", "frequency_penalty"} & body.keys()
+    assert {loss.param for loss in losses} == {"presence_penalty", "frequency_penalty"}

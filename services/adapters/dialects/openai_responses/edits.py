@@ -16,7 +16,7 @@ import msgspec
 from services.adapters.dialect import HttpRequest
 from services.adapters.effort import nearest
 from services.catalog.schema import Target
-from services.vocabulary.call import Call, Hosted, Item, Reasoning
+from services.vocabulary.call import Call, Hosted, Item, Reasoning, ToolResult
 from services.vocabulary.event import Loss
 from services.vocabulary.seal import PREFIX
 
@@ -26,6 +26,7 @@ PATH: Final = "/responses"
 
 _OURS: Final = ("routing", "cache_control")
 _OURS_INSIDE: Final = (b'"cache_control"', b'"is_error"')
+_NO_FAILURES: Final = "This API marks no result as failed; the output's own words have to say it."
 _CACHE_LOSS: Final = Loss("cache_control", "dropped", "This provider caches prompts by itself and takes no markers.")
 _SEALED_ELSEWHERE: Final = "Reasoning sealed by another provider or credential."
 _READ_ELSEWHERE: Final = "Reasoning of another provider, which sealed nothing: this API takes back only its own."
@@ -47,7 +48,7 @@ def native_request(call: Call, target: Target) -> HttpRequest:
     """The caller's own body with the edits made."""
     assert call.native is not None
     fields: Fields = dict(call.native.fields)
-    losses: list[Loss] = []
+    losses = failures_lost(call)
     fields["model"] = _raw(target.upstream)
     for name in _OURS:
         if fields.pop(name, None) is not None and name == "cache_control":
@@ -67,6 +68,15 @@ def native_request(call: Call, target: Target) -> HttpRequest:
     return HttpRequest(PATH, msgspec.json.encode(fields), {"content-type": "application/json"}, losses=losses)
 
 
+def failures_lost(call: Call) -> list[Loss]:
+    """A loss for each result that says it is an error."""
+    return [
+        Loss(f"input[{index}].is_error", "dropped", _NO_FAILURES)
+        for index, item in enumerate(call.items)
+        if isinstance(item, ToolResult) and item.is_error
+    ]
+
+
 def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
@@ -78,7 +88,7 @@ def _without_ours(raw: msgspec.Raw, losses: list[Loss]) -> msgspec.Raw:
     for entry in entries:
         if entry.pop("cache_control", None) is not None:
             losses.append(_CACHE_LOSS)
-        entry.pop("is_error", None)  # the output's own text says it
+        entry.pop("is_error", None)
         for name in ("content", "output"):
             parts = entry.get(name)
             if parts is not None and b'"cache_control"' in bytes(parts):

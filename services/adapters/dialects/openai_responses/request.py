@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialect import HttpRequest
-from services.adapters.dialects.openai_responses.edits import NEAREST, NOT_REASONING, PATH, SEALS
+from services.adapters.dialects.openai_responses.edits import NEAREST, NOT_REASONING, PATH, SEALS, failures_lost
 from services.adapters.effort import nearest
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
@@ -48,7 +48,8 @@ _PARAMS: Final = {"cache": "cache_control"}
 
 def write_request(call: Call, target: Target) -> HttpRequest:
     """The body, field by field as the reference lists them."""
-    losses = [
+    losses = failures_lost(call)
+    losses += [
         Loss(_PARAMS.get(name, name), "dropped", why)
         for name, why in _UNHEARD.items()
         if getattr(call, name) not in (None, [])
