@@ -127,6 +127,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zdr: whether the provider keeps nothing of what it is sent for this model, or the page that says so; None: as the
     provider's row says.
     deprecated_at: ISO date from which the provider no longer promises it.
+    unpriced: why there is no list price for it, if there is none.
     """
 
     provider: str
@@ -137,6 +138,7 @@ class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     region: str = ""
     zdr: bool | str | None = None
     deprecated_at: str | None = None
+    unpriced: str = ""
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,4 +1,4 @@
-"""The command line: `concentrate serve`, `concentrate keys …`."""
+"""The command line: `concentrate serve`, `concentrate keys …`, `concentrate catalog …`."""
 
 import asyncio
 import os
@@ -7,9 +7,11 @@ import sys
 import typer
 
 from services.keys.cli import app as keys
+from services.models.cli import app as catalog
 
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
+app.add_typer(catalog, name="catalog")
 
 
 @app.callback()

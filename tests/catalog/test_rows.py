@@ -11,18 +11,15 @@ from services.vocabulary.usage import Usage
 ALL = load()
 AT = datetime(2026, 11, 23, tzinfo=UTC)
 
-# Cohere publishes no price per token for these.
-UNPRICED = {"command-a-plus-05-2026", "command-a-reasoning-08-2025", "command-a-vision-07-2025"}
-
 
 def test_every_offer_has_a_price():
     """A listed model has a list price at every provider that publishes one, whatever class of tokens is used."""
     pricing = Pricing(ALL.prices)
     usage = Usage(input=1, cache_read=1, output=1)
     for model in ALL.models.values():
-        for target in ALL.resolve(model.id):
+        for offer, target in ALL.offers_of(model):
             priced = pricing.cost(target, usage, AT) is not None
-            assert priced == (target.upstream not in UNPRICED), f"{target.id} ({target.upstream})"
+            assert priced == (not offer.unpriced), f"{target.id} ({target.upstream})"
 
 
 def test_every_snapshot_has_the_price_of_its_offer():
