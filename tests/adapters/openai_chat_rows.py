@@ -4,11 +4,12 @@ from services.adapters.dialects.openai_chat.quirks import Quirks
 from services.catalog.reading import read
 from services.catalog.schema import Facts, Provider, Scalar, Target
 
+ROWS = {row.id: row for row in read().providers}
+
 
 def _quirks(provider: str) -> dict[str, Scalar]:
     """Those of this format: a row that speaks others too has theirs beside them."""
-    row = next(row for row in read().providers if row.id == provider)
-    return {name: value for name, value in row.quirks.items() if name in Quirks.__struct_fields__}
+    return {name: value for name, value in ROWS[provider].quirks.items() if name in Quirks.__struct_fields__}
 
 
 OPENAI = _quirks("openai")
