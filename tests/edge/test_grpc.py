@@ -18,6 +18,7 @@ from tests.gateway import Gateway
 
 PUBLIC = {
     "concentrate.http.v1.HttpService",
+    "concentrate.http.v1.ModelsHttpService",
     "concentrate.models.v1.ModelsService",
     "concentrate.responses.v1.ResponsesService",
     "grpc.health.v1.Health",

@@ -134,6 +134,12 @@ def test_all_of_them_are_listed(own):
     assert listed["deepseek-chat"]["max_input_tokens"] == 131072
 
 
+@pytest.mark.parametrize("model", ["deepseek-chat", "local/qwen3:8b", "local/llama3.2"])
+def test_each_has_its_details(own, model):
+    """The Models API knows them as it knows ours."""
+    assert httpx.get(f"{own[0].url}/v1/models/{model}").status_code == 200
+
+
 def test_a_local_model_that_is_not_there_is_a_404(own):
     """With the nearest name that is."""
     answer = ask(own[0], model="local/qwen3")
