@@ -71,7 +71,7 @@ TABLE = {
     "401 none": locked(""),
     "401 malformed": locked("Bearer hunter2"),
     "401 unknown": locked("Bearer sk-cn-v1-none000000000000000000000000000000000"),
-    "404 model": Row("Hi", 404, *NO_MODEL, ("`sandbox/ecko`", "`sandbox/echo`"), model="sandbox/ecko", param="model"),
+    "404 model": Row("Hi", 404, *NO_MODEL, ("`sandbox/echoo`", "`sandbox/echo`"), model="sandbox/echoo", param="model"),
     "404 provider": Row("Hi", 404, *NO_MODEL, ("OPENAI_API_KEY",), model="openai/gpt-5", param="model"),
     "424 down": failed("[[fail 503]]", "is unavailable"),
     "424 limited": failed("[[fail 429 7]]", "is rate limited", wait=7),
