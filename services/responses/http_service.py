@@ -14,6 +14,7 @@ from concentrate.http.v1 import http_service_pb2 as pb
 from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
+from services.errors import RequestTooLarge
 from services.ports import KeyRing
 from services.responses import intake
 from services.responses.pump import Pump
@@ -22,6 +23,9 @@ from services.vocabulary.call import Call
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
+
+BODY_BYTES_MAX: Final = 32 << 20
+MESSAGE_BYTES_MAX: Final = 4 << 20  # the edge holds a message whole before it passes it on, and has a limit for that
 
 Context = grpc.aio.ServicerContext[HttpBody, HttpBody]
 
@@ -40,13 +44,15 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     ) -> None:
         """`POST /v1/responses`."""
         caller = await self._keys.verify(*credentials(context))
+        if len(request.data) > BODY_BYTES_MAX:
+            raise RequestTooLarge(f"The body is larger than {BODY_BYTES_MAX >> 20} MiB.")
         call = intake.read(request.data)
         opening = asyncio.ensure_future(self._responses.open(call, caller))
         if call.stream:
             await self._stream(call, opening, context)
             return
         body = await self._responses.whole(await _or_cancel(opening))
-        await context.write(HttpBody(content_type=JSON, data=body))
+        await _write(context, JSON, body)
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/responses/health`."""
@@ -66,7 +72,7 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
             raise
 
         async def write(data: bytes) -> None:
-            await context.write(HttpBody(content_type=EVENTS, data=data))
+            await _write(context, EVENTS, data)
 
         await Pump(source, write, self._ping_s).run(silent=not done)
 
@@ -79,6 +85,15 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
             return
         async for data in self._responses.sse(generation):
             yield data
+
+
+async def _write(context: Context, content_type: str, data: bytes) -> None:
+    """As one message, or as several when that would be too large for the edge: a picture, a very long answer."""
+    if len(data) <= MESSAGE_BYTES_MAX:
+        await context.write(HttpBody(content_type=content_type, data=data))
+        return
+    for start in range(0, len(data), MESSAGE_BYTES_MAX):
+        await context.write(HttpBody(content_type=content_type, data=data[start : start + MESSAGE_BYTES_MAX]))
 
 
 async def _or_cancel(opening: "asyncio.Future[Generation]") -> Generation:

@@ -13,7 +13,12 @@ from services.runtime import local_replies
 from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE
 from services.runtime.settings import Settings
 
-BODY_BYTES_MAX: Final = 32 << 20
+BODY_BYTES_MAX: Final = 48 << 20
+"""More than is taken (32 MiB): what is somewhat too large is read and then refused, because a client that is cut off while
+it sends may never see the answer."""
+
+SLOW_READER_BYTES: Final = 1 << 20
+"""What the edge holds, in each of its two buffers, for a client that reads slowly, before the provider is slowed."""
 
 INTERNAL: Final = ("concentrate.routing.", "concentrate.adapters.", "concentrate.billing.")
 """Packages that no client may call. They are not served on the workers' public sockets either."""
@@ -46,6 +51,7 @@ def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, desc
         "host": settings.host,
         "port": settings.port,
         "body_bytes_max": BODY_BYTES_MAX,
+        "slow_reader_bytes": SLOW_READER_BYTES,
         "transport_socket": _tls(settings),
         "stream_idle_seconds": f"{settings.upstream_first_byte_seconds + 60:g}s",
         "local_replies": local_replies.mappers(),

@@ -70,10 +70,21 @@ def test_a_body_of_20_mb_passes(client: httpx.Client):
     assert (answer.status_code, answer.json()["status"]) == (200, "completed")
 
 
-def test_a_body_of_40_mb_is_413(client: httpx.Client):
-    """A client that sends all of it before it reads still gets the answer."""
-    answer = client.post("/v1/responses", content=b'{"input":"' + b"a" * (40 * MIB) + b'"}')
+@pytest.mark.parametrize("mib", [33, 40, 60])
+def test_a_body_over_32_mib_is_413(client: httpx.Client, mib: int):
+    """A client that listens while it sends gets the answer, whatever the size."""
+    answer = client.post("/v1/responses", content=b'{"input":"' + b"a" * (mib * MIB) + b'"}')
     assert (answer.status_code, error(answer)["code"]) == (413, "request_too_large")
+
+
+def test_a_client_that_sends_everything_before_it_reads_gets_the_413_too(gateway: Gateway):
+    """At 40 MB it is not cut off while it sends."""
+    for _ in range(3):
+        connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+        connection.request("POST", "/v1/responses", b" " * 40_000_000, gateway.headers)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) == (413, "request_too_large")
+        connection.close()
 
 
 def test_headers_over_64_kib_are_431(client: httpx.Client):
