@@ -32,8 +32,9 @@ def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> Gate
     if error.kind is Kind.CALLER:
         return InvalidRequest(words, param=error.param, model=target.id)
     message = f"{target.id} {_SUMMARY[error.kind]}: {words}"
-    if error.kind is Kind.CREDENTIAL and target.provider.auth.secret:
-        message += f" (The operator should check {' or '.join(target.provider.auth.secret)}.)"
+    auth = target.provider.auth
+    if error.kind is Kind.CREDENTIAL and (variables := [*auth.secret, *auth.token]):
+        message += f" (The operator should check {' or '.join(variables)}.)"
     if error.kind is Kind.TIMEOUT:
         return UpstreamTimeout(message, model=target.id)
     return ProviderFailed(message, retry_after=error.retry_after, model=target.id)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 REDACTED: Final = "[redacted]"
-MESSAGE_MAX: Final = 2000
+MESSAGE_MAX: Final = 1500
+"""Of the 2000 characters that an error may have, so that what we say beside the words is never cut."""
 
 _READ_MAX: Final = 4 * MESSAGE_MAX  # of a message: what is found is replaced by something shorter, mostly
 _CUT_MIN: Final = 4  # characters of a credential at the end of a text that was cut

@@ -145,7 +145,9 @@ def test_no_error_of_a_provider_gives_away_a_credential(gateway: Gateway, gossip
                 assert "error" in answer.text
                 assert answer.status_code in ((200,) if shape == "stream" else (400, 424)), answer.text
                 if status == 401:
-                    assert MODELS[provider].partition("/")[0] in answer.json()["error"]["message"]
+                    message = answer.json()["error"]["message"]
+                    assert MODELS[provider].partition("/")[0] in message
+                    assert "The operator should check " in message, message
     client.close()
     assert gossip.seen
     for seen in gossip.seen:
