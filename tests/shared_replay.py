@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 AVAILABLE = (SHARED / "replay").is_dir()
@@ -28,6 +27,7 @@ if AVAILABLE and str(SHARED) not in sys.path:
 from services.adapters import carry
 from services.adapters.dialect import UpstreamError
 from services.adapters.registry import dialect as dialect_named
+from services.catalog.reading import read
 from services.catalog.schema import Provider, Target
 from services.errors import GatewayError
 from services.responses import intake
@@ -48,7 +48,7 @@ _DIALECTS = {
     "gemini.stream": "gemini",
     "v2chat": "cohere_chat",
 }
-_PROVIDERS = Path(__file__).resolve().parent.parent / "services" / "catalog" / "providers"
+_ROWS = {row.id: row for row in read().providers}
 
 
 class Skip(Exception):
@@ -70,9 +70,7 @@ def target_of(recording: dict[str, Any], upstream: str) -> Target:
 
     slug = wire.gateway_provider(recording)
     dialect = _DIALECTS[wire.kind_of(recording["api"])]
-    path = _PROVIDERS / f"{slug}.yaml"
-    quirks = (yaml.safe_load(path.read_text()).get("quirks") or {}) if path.exists() else {}
-    row = Provider(id=slug, name=slug, dialect=dialect, base_url="http://upstream", quirks=quirks)
+    row = _ROWS.get(slug) or Provider(id=slug, name=slug, dialect=dialect, base_url="http://upstream")
     return Target(provider=row, dialect=dialect, model=upstream, upstream=upstream, listed=False)
 
 
