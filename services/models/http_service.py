@@ -26,15 +26,14 @@ class ModelsHttp(models_http_service_pb2_grpc.ModelsHttpServiceServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/models`."""
-        pages, query = self._library.pages, _query(context)
-        conditions = parse(query)
+        pages, conditions = await self._library.pages(), parse(_query(context))
         return await _answer(context, pages.page("" if conditions else "list", lambda: pages.models(conditions)))
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> HttpBody:  # noqa: N802
         """`GET /v1/models/{model}`, and below it where the model's name has slashes."""
         name = unquote(request.model)  # a name of several segments arrives as it was encoded
         model, slash, provider = name.rpartition(_PROVIDERS)
-        pages = self._library.pages
+        pages = await self._library.pages()
         if slash and "/" not in provider:
             return await _answer(context, _offer(pages, model, provider))
         detail = pages.model(name)
@@ -42,22 +41,22 @@ class ModelsHttp(models_http_service_pb2_grpc.ModelsHttpServiceServicer):
 
     async def GetModelProvider(self, request: pb.GetModelProviderRequest, context: Context) -> HttpBody:  # noqa: N802
         """`GET /v1/models/{model}/providers/{provider}`."""
-        return await _answer(context, _offer(self._library.pages, request.model, request.provider))
+        return await _answer(context, _offer(await self._library.pages(), request.model, request.provider))
 
     async def ListProviders(self, request: pb.ListProvidersRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/models/providers`."""
-        pages = self._library.pages
+        pages = await self._library.pages()
         return await _answer(context, pages.page("providers", pages.providers))
 
     async def ListProviderModels(self, request: pb.ListProviderModelsRequest, context: Context) -> HttpBody:  # noqa: N802
         """`GET /v1/models/providers/{provider}/models`."""
-        pages, conditions = self._library.pages, parse(_query(context))
+        pages, conditions = await self._library.pages(), parse(_query(context))
         found = pages.models_of_provider(request.provider, conditions)
         return await _answer(context, _page(pages, f"provider {request.provider}", conditions, lambda: found))
 
     async def ListAuthorModels(self, request: pb.ListAuthorModelsRequest, context: Context) -> HttpBody:  # noqa: N802
         """`GET /v1/models/authors/{author}`."""
-        pages, conditions = self._library.pages, parse(_query(context))
+        pages, conditions = await self._library.pages(), parse(_query(context))
         found = pages.models_of_author(request.author, conditions)
         return await _answer(context, _page(pages, f"author {request.author}", conditions, lambda: found))
 

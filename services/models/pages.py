@@ -1,5 +1,6 @@
 """The answers of the Models API, ready to send: made of a catalogue and the prices of a day, kept until either changes."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -115,22 +116,34 @@ class Pages:
 class Library:
     """The pages of the present catalogue."""
 
-    def __init__(self, catalog: Catalog, today: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, catalog: Catalog, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`now`: the time in UTC."""
         self._catalog = catalog
-        self._today = today
-        self._made: tuple[date, Pages] | None = None
+        self._now = now
+        self._made: tuple[Catalog, date, Pages] | None = None
+        self._making = asyncio.Lock()
 
     def show(self, catalog: Catalog) -> None:
         """Answers about another catalogue from now on."""
-        self._catalog, self._made = catalog, None
+        self._catalog = catalog
 
-    @property
-    def pages(self) -> Pages:
-        """Answers as of today: prices change at midnight in UTC."""
-        now = self._today()
-        if self._made is None or self._made[0] != now.date():
-            self._made = now.date(), Pages(self._catalog, now)
-        return self._made[1]
+    async def pages(self) -> Pages:
+        """Answers as of today: prices change at midnight in UTC. Made in a thread, because others are being streamed to."""
+        if (made := self._present()) is not None:
+            return made
+        async with self._making:
+            if (made := self._present()) is not None:
+                return made
+            catalog, now = self._catalog, self._now()
+            pages = await asyncio.to_thread(Pages, catalog, now)
+            self._made = catalog, now.date(), pages
+            return pages
+
+    def _present(self) -> Pages | None:
+        if self._made is None:
+            return None
+        catalog, day, pages = self._made
+        return pages if catalog is self._catalog and day == self._now().date() else None
 
 
 def _unknown(kind: str, name: str, known: Suggestions) -> str:

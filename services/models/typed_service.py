@@ -25,11 +25,11 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:  # noqa: N802, ARG002
         """Every model that passes the filters."""
-        return message(self._library.pages.models(_conditions(request.filters)), pb.ListModelsResponse())
+        return message((await self._library.pages()).models(_conditions(request.filters)), pb.ListModelsResponse())
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:  # noqa: N802, ARG002
         """A model by any of its names."""
-        detail = message(self._library.pages.model(request.model), model_pb2.ModelDetail())
+        detail = message((await self._library.pages()).model(request.model), model_pb2.ModelDetail())
         return pb.GetModelResponse(model=detail)
 
     async def GetModelProvider(  # noqa: N802
@@ -38,7 +38,7 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> pb.GetModelProviderResponse:
         """A model at one provider."""
-        offer = self._library.pages.offer(request.model, request.provider)
+        offer = (await self._library.pages()).offer(request.model, request.provider)
         return pb.GetModelProviderResponse(offer=message(offer, model_pb2.ModelOffer()))
 
     async def ListProviders(  # noqa: N802
@@ -47,7 +47,7 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> pb.ListProvidersResponse:
         """All providers."""
-        names = [message(name, model_pb2.ProviderName()) for name in self._library.pages.providers()]
+        names = [message(name, model_pb2.ProviderName()) for name in (await self._library.pages()).providers()]
         return pb.ListProvidersResponse(providers=names)
 
     async def ListProviderModels(  # noqa: N802
@@ -56,7 +56,7 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> pb.ListProviderModelsResponse:
         """What a provider offers."""
-        found = self._library.pages.models_of_provider(request.provider, _conditions(request.filters))
+        found = (await self._library.pages()).models_of_provider(request.provider, _conditions(request.filters))
         return pb.ListProviderModelsResponse(models=_details(found))
 
     async def ListAuthorModels(  # noqa: N802
@@ -65,7 +65,7 @@ class Models(models_service_pb2_grpc.ModelsServiceServicer):
         context: Context,  # noqa: ARG002
     ) -> pb.ListAuthorModelsResponse:
         """What an author made."""
-        found = self._library.pages.models_of_author(request.author, _conditions(request.filters))
+        found = (await self._library.pages()).models_of_author(request.author, _conditions(request.filters))
         return pb.ListAuthorModelsResponse(models=_details(found))
 
 

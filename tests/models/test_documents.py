@@ -11,7 +11,7 @@ from services.catalog.catalog import Catalog, load
 from services.catalog.reading import Rows
 from services.catalog.schema import Facts, Model, Offer, PriceRow, Provider, Rates, RateTier
 from services.models import shapes
-from services.models.pages import Pages
+from services.models.pages import Library, Pages
 from services.models.typed_service import message
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -202,3 +202,26 @@ def test_without_any_credentials_the_sandbox_is_listed():
         shapes.UnitPrice(shapes.Amount(0), 1_000_000),
         None,
     )
+
+
+async def test_prices_are_those_of_the_day():
+    """The pages are kept while neither the day nor the catalogue changes, and made anew when one does."""
+    model = Model("m", "anna", "2026-02-05", [Offer("p")])
+    prices = [
+        PriceRow("p", "m", _exact(Rates(input="1", output="2"))),
+        PriceRow("p", "m", _exact(Rates(input="3")), since="2026-11-24"),
+    ]
+    now = [AT]
+    library = Library(Catalog(Rows([P, Q], [model], prices)), lambda: now[0])
+
+    async def price() -> float:
+        pricing = (await library.pages()).offer("m", "p").pricing
+        assert pricing is not None
+        return pricing.tokens.input.price.USD
+
+    first = await library.pages()
+    assert (await price(), await library.pages() is first) == (1, True)
+    now[0] = datetime(2026, 11, 24, tzinfo=UTC)
+    assert await price() == 3
+    library.show(Catalog(Rows([P, Q], [model], prices[:1])))
+    assert await price() == 1

@@ -1,0 +1,43 @@
+"""Generated requests for every GET path of the OpenAPI document, through Envoy: what comes back is what the document says."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.gateway import ROOT, Gateway, serving
+
+DOCUMENT = json.loads((ROOT / "gen/openapi.json").read_text())
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+GETS = schemathesis.openapi.from_dict(DOCUMENT).include(method="GET")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with a few providers, which nobody asks."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    keys = {"OPENAI_API_KEY": "none", "CO_API_KEY": "none"}
+    with serving(folder, keys, CONCENTRATE_DISCOVER_LOCAL="off", CONCENTRATE_ACCESS_LOG="off") as running:
+        yield running
+
+
+@GETS.parametrize()
+@settings(
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+def test_the_answer_is_as_documented(case: schemathesis.Case, full: Gateway):
+    """Statuses, content types and bodies, for sensible and for senseless parameters; never a 500."""
+    case.call_and_validate(base_url=full.url, checks=CHECKS, headers=full.headers)
