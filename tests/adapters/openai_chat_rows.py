@@ -1,21 +1,13 @@
 """Targets for tests of the chat dialect, with the quirks of the catalogue's own rows."""
 
-from services.adapters.dialects.openai_chat.quirks import Quirks
 from services.catalog.reading import read
 from services.catalog.schema import Facts, Provider, Scalar, Target
 
 ROWS = {row.id: row for row in read().providers}
-
-
-def _quirks(provider: str) -> dict[str, Scalar]:
-    """Those of this format: a row that speaks others too has theirs beside them."""
-    return {name: value for name, value in ROWS[provider].quirks.items() if name in Quirks.__struct_fields__}
-
-
-OPENAI = _quirks("openai")
-MISTRAL = _quirks("mistral")
-CLOUDFLARE = _quirks("cloudflare")
-XAI = _quirks("xai")
+OPENAI = ROWS["openai"].quirks
+MISTRAL = ROWS["mistral"].quirks
+CLOUDFLARE = ROWS["cloudflare"].quirks
+XAI = ROWS["xai"].quirks
 LOCAL: dict[str, Scalar] = {}
 
 

@@ -1,7 +1,8 @@
 """The native lane's way out: the caller's body, verbatim but for documented edits.
 
 * `model` becomes the provider's id.
-* Fields of ours (`routing`, `cache_control`, `is_error`) are taken out, because the provider would refuse them.
+* Fields of ours (`routing`, `cache_control`, `is_error`) and of Open Responses alone (the penalties) are taken out, because
+  the provider would refuse them.
 * Sealed reasoning loses its tag, or is left out where another provider or credential sealed it; so are reasoning and receipts
   of hosted tools that the gateway wrote for another provider.
 * A reasoning effort the model lacks becomes the nearest it has; a model that does not reason is not asked to, nor shown
@@ -26,6 +27,8 @@ PATH: Final = "/responses"
 
 _OURS: Final = ("routing", "cache_control")
 _OURS_INSIDE: Final = (b'"cache_control"', b'"is_error"')
+PENALTIES: Final = ("presence_penalty", "frequency_penalty")
+NO_PENALTIES: Final = "This API has no penalties."
 _NO_FAILURES: Final = "This API marks no result as failed; the output's own words have to say it."
 _CACHE_LOSS: Final = Loss("cache_control", "dropped", "This provider caches prompts by itself and takes no markers.")
 _SEALED_ELSEWHERE: Final = "Reasoning sealed by another provider or credential."
@@ -53,6 +56,10 @@ def native_request(call: Call, target: Target) -> HttpRequest:
     for name in _OURS:
         if fields.pop(name, None) is not None and name == "cache_control":
             losses.append(_CACHE_LOSS)
+    for name in PENALTIES:
+        if name in fields:
+            del fields[name]
+            losses.append(Loss(name, "dropped", NO_PENALTIES))
     for name in ("input", "tools"):
         raw = fields.get(name)
         if raw is not None and any(word in bytes(raw) for word in _OURS_INSIDE):

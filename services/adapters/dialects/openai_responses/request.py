@@ -5,7 +5,15 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialect import HttpRequest
-from services.adapters.dialects.openai_responses.edits import NEAREST, NOT_REASONING, PATH, SEALS, failures_lost
+from services.adapters.dialects.openai_responses.edits import (
+    NEAREST,
+    NO_PENALTIES,
+    NOT_REASONING,
+    PATH,
+    PENALTIES,
+    SEALS,
+    failures_lost,
+)
 from services.adapters.effort import nearest
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
@@ -39,8 +47,7 @@ _UNHEARD: Final = {
     "top_k": "This API has no top_k.",
     "seed": "This API has no seed.",
     "stop": "This API has no stop sequences.",
-    "presence_penalty": "This API has no penalties.",
-    "frequency_penalty": "This API has no penalties.",
+    **dict.fromkeys(PENALTIES, NO_PENALTIES),
     "cache": "This provider caches prompts by itself and takes no markers.",
 }
 _PARAMS: Final = {"cache": "cache_control"}
