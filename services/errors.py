@@ -27,7 +27,10 @@ from grpc import StatusCode
 
 
 class GatewayError(Exception):
-    """Base of all. `param`: path in the request (`input[2].content[0]`). `retry_after`: seconds. `model`: provider/model."""
+    """Base of all. `param`: path in the request (`input[2].content[0]`). `retry_after`: seconds. `model`: provider/model.
+
+    kind: of a provider's failure (`adapters.dialect.Kind`), for routing; clients do not see it.
+    """
 
     http: ClassVar[int] = 500
     grpc: ClassVar[StatusCode] = StatusCode.INTERNAL
@@ -42,9 +45,11 @@ class GatewayError(Exception):
         param: str | None = None,
         retry_after: int | None = None,
         model: str | None = None,
+        kind: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.kind = kind
         self.param = param
         self.retry_after = retry_after
         self.model = model

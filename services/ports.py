@@ -5,7 +5,7 @@ methods (`ROUTING_ADDRESS`, `ADAPTERS_ADDRESS`, `BILLING_ADDRESS`), so nobody he
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -13,14 +13,32 @@ from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
-from services.vocabulary.event import Event
+from services.vocabulary.event import Event, Loss
 from services.vocabulary.usage import Usage
+
+ExclusionReason = Literal[
+    "NOT_ALLOWED", "NOT_ZDR", "TOO_EXPENSIVE", "LACKS_FEATURE", "LOSES_PARAMETER", "RESTING", "DEPRECATED"
+]
+
+
+class Excluded(msgspec.Struct, frozen=True):
+    """A target that cannot or must not serve the call. target: `provider/model`. detail: why, for people."""
+
+    target: str
+    reason: ExclusionReason
+    detail: str
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Where a call may go: targets in the order to try them (at least one)."""
+    """Where a call may go: targets in the order to try them (at least one), and why not elsewhere.
+
+    losses: features given up because no offer has all of them. reason: what decided the order, for people.
+    """
 
     targets: list[Target]
+    excluded: list[Excluded] = []
+    losses: list[Loss] = []
+    reason: str = ""
 
 
 class Router(Protocol):

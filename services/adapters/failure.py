@@ -30,11 +30,11 @@ def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> Gate
     """The gateway error for an upstream one."""
     words = clean(error.message, secrets)
     if error.kind is Kind.CALLER:
-        return InvalidRequest(words, param=error.param, model=target.id)
+        return InvalidRequest(words, param=error.param, model=target.id, kind=error.kind.value)
     message = f"{target.id} {_SUMMARY[error.kind]}: {words}"
     auth = target.provider.auth
     if error.kind is Kind.CREDENTIAL and (variables := [*auth.secret, *auth.token]):
         message += f" (The operator should check {' or '.join(variables)}.)"
     if error.kind is Kind.TIMEOUT:
-        return UpstreamTimeout(message, model=target.id)
-    return ProviderFailed(message, retry_after=error.retry_after, model=target.id)
+        return UpstreamTimeout(message, model=target.id, kind=error.kind.value)
+    return ProviderFailed(message, retry_after=error.retry_after, model=target.id, kind=error.kind.value)

@@ -12,6 +12,7 @@ import msgspec
 
 from services.errors import InvalidRequest
 from services.responses.intake_items import read_items
+from services.responses.intake_routing import read_routing
 from services.responses.intake_tools import read_tool_choice, read_tools
 from services.responses.reading import cache, invalid
 from services.responses.schema import ReasoningParam, ResponsesRequest, TextParam
@@ -89,6 +90,7 @@ def _call(request: ResponsesRequest, native: Native | None) -> Call:
         prompt_cache_key=request.prompt_cache_key,
         prompt_cache_retention=request.prompt_cache_retention,
         cache=cache(request.cache_control),
+        routing=read_routing(request.routing),
         extra={name: raw for name, raw in fields.items() if name not in _KNOWN or name in _PROVIDERS},
         native=native,
     )
@@ -99,8 +101,6 @@ def _refuse_what_is_not_served(request: ResponsesRequest) -> None:
         value = getattr(request, name)
         if value and not (isinstance(value, msgspec.Raw) and bytes(value) in (b"", b"null", b"[]")):
             raise InvalidRequest(why, param=name)
-    if bytes(request.routing) not in (b"", b"null", b"{}"):
-        raise InvalidRequest("Routing options are not served yet: name a model or provider/model.", param="routing")
 
 
 def _format(text: TextParam | None) -> Format | None:

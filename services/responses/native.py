@@ -12,7 +12,7 @@ import msgspec
 
 from services.errors import GatewayError
 from services.responses.echo import losses, skeleton
-from services.responses.objects import ResponseError
+from services.responses.objects import ResponseError, RouteTaken
 from services.responses.projection import stream_error
 from services.responses.sse import frame as sse_frame
 from services.responses.stream_events import ErrorEvent, ResponseFailed
@@ -67,11 +67,14 @@ _REQUIRED: Final = (
 class NativeLane:
     """One answer on the native lane, streamed or whole."""
 
-    def __init__(self, call: Call, model: str, opened: Opened, response_id: str) -> None:
+    def __init__(
+        self, call: Call, model: str, opened: Opened, response_id: str, route: RouteTaken | None = None
+    ) -> None:
         self._call = call
         self._model = model
         self._opened = opened
         self._id = response_id
+        self._route = route
         self._count = 0
 
     @property
@@ -114,6 +117,7 @@ class NativeLane:
         self._add_missing(fields)
         if final:
             fields["cost"] = _raw(public_cost(cost))
+            fields["routing"] = _raw(self._route)
             fields["translation_losses"] = _raw(losses(self._call, self._opened, native=True))
         return msgspec.json.encode(fields)
 

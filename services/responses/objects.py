@@ -2,8 +2,8 @@
 
 Field names and their order follow OpenAI's Responses API (https://platform.openai.com/docs/api-reference/responses) and
 Open Responses, which wants all 31 keys in every response object, in every event that carries one. `cost`,
-`translation_losses` and `stop_reason` are ours. `proto/concentrate/responses/v1` mirrors these structs field for field;
-what is free JSON there is `msgspec.Raw` here.
+`translation_losses`, `routing` and `stop_reason` are ours. `proto/concentrate/responses/v1` mirrors these structs field
+for field; what is free JSON there is `msgspec.Raw` here.
 """
 
 from typing import Literal
@@ -76,6 +76,18 @@ class ReasoningEcho(msgspec.Struct):
     summary: str | None = None
 
 
+class RouteTaken(msgspec.Struct):
+    """How this answer was routed. requested: the model as asked for; served: `provider/model`; attempts: providers asked.
+
+    reason: what decided the order.
+    """
+
+    requested: str
+    served: str
+    attempts: int
+    reason: str
+
+
 class Response(msgspec.Struct, kw_only=True):
     """One response: what was asked (echoed), and what came of it. Times are Unix seconds."""
 
@@ -115,3 +127,4 @@ class Response(msgspec.Struct, kw_only=True):
     stop_reason: StopReason | None = None
     cost: ResponseCost | None = None
     translation_losses: list[Loss] = []
+    routing: RouteTaken | None = None

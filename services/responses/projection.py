@@ -11,7 +11,7 @@ from typing import Final
 from services.errors import GatewayError
 from services.responses.echo import skeleton
 from services.responses.items import HostedToolItem, OutputItem
-from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
+from services.responses.objects import IncompleteDetails, Response, ResponseError, RouteTaken, StopReason
 from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch
 from services.responses.open_message import OpenMessage
 from services.responses.open_reasoning import OpenReasoning
@@ -67,8 +67,17 @@ _STOP_REASONS: Final[dict[FinishReason, StopReason]] = {
 class Projection:
     """One answer. `response_id` is `resp_…`; item ids are derived from it. Times are Unix seconds."""
 
-    def __init__(self, call: Call, model: str, opened: Opened, response_id: str, created_at: int) -> None:
+    def __init__(
+        self,
+        call: Call,
+        model: str,
+        opened: Opened,
+        response_id: str,
+        created_at: int,
+        route: RouteTaken | None = None,
+    ) -> None:
         self._response = skeleton(call, model, opened, response_id, created_at)
+        self._response.routing = route
         self._opened = opened
         self._stem = response_id.removeprefix("resp_")
         self._numbers = Numbers()

@@ -12,13 +12,16 @@ import structlog
 from services.adapters.carry import is_native
 from services.catalog.schema import Target
 from services.errors import GatewayError, InternalError
-from services.ports import Adapters, Meter, Router
+from services.ports import Meter, Router
 from services.responses import sse
 from services.responses.native import TERMINAL, NativeLane
-from services.responses.objects import Response
+from services.responses.objects import Response, RouteTaken
 from services.responses.projection import Projection
 from services.responses.stream_events import StreamEvent, Terminal
-from services.routing.failover import open_first
+from services.routing.affinity import Affinity, prefix_of
+from services.routing.failover import Failover
+from services.routing.health import Attempt
+from services.routing.plan import stripped
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
@@ -31,7 +34,10 @@ _encoder: Final = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Generation:
-    """One answer under way. `batches` are its events after `opened`; closing them aborts the provider's work."""
+    """One answer under way. `batches` are its events after `opened`; closing them aborts the provider's work.
+
+    call: as it was sent, without what routing gave up. route: how the target was chosen, for the client.
+    """
 
     response_id: str
     created_at: int
@@ -40,6 +46,8 @@ class Generation:
     target: Target
     opened: Opened
     batches: AsyncIterator[Sequence[Event]]
+    attempt: Attempt
+    route: RouteTaken
 
 
 class Responses:
@@ -48,24 +56,41 @@ class Responses:
     def __init__(
         self,
         router: Router,
-        adapters: Adapters,
+        failover: Failover,
         meter: Meter,
+        affinity: Affinity,
         *,
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] | None = None,
     ) -> None:
         self._router = router
-        self._adapters = adapters
+        self._failover = failover
         self._meter = meter
+        self._affinity = affinity
         self._now = now
         self._new_id = new_id or _new_id
 
     async def open(self, call: Call, caller: Caller) -> Generation:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`."""
         plan = await self._router.plan(call, caller)
-        opening = await open_first(plan.targets, call, self._adapters)
+        sent = stripped(call, plan.losses) if plan.losses else call
+        opening = await self._failover.open(plan.targets, sent)
+        target, opened = opening.target, opening.opened
+        if plan.losses:
+            opened = msgspec.structs.replace(opened, losses=[*plan.losses, *opened.losses])
+        if len(plan.targets) > 1 and (prefix := prefix_of(call)) is not None:
+            self._affinity.sent(prefix, target.id, self._now())
+        route = RouteTaken(call.model, target.id, len(opening.tried) + 1, plan.reason)
         return Generation(
-            self._new_id(), int(self._now()), call, caller, opening.target, opening.opened, opening.batches
+            self._new_id(),
+            int(self._now()),
+            sent,
+            caller,
+            target,
+            opened,
+            opening.batches,
+            opening.attempt,
+            route,
         )
 
     # ---- answers -----------------------------------------------------------------------------------------------------
@@ -171,6 +196,7 @@ class Responses:
         return _lane(generation).body(body, await self._settle(generation, usage))
 
     async def _settle(self, generation: Generation, usage: Usage | None) -> Cost | None:
+        generation.attempt.finished(usage)
         if usage is None:
             return None
         return await self._meter.settle(generation.response_id, generation.caller, generation.target, usage)
@@ -186,7 +212,12 @@ class Responses:
 
 def _projection(generation: Generation) -> Projection:
     return Projection(
-        generation.call, generation.target.id, generation.opened, generation.response_id, generation.created_at
+        generation.call,
+        generation.target.id,
+        generation.opened,
+        generation.response_id,
+        generation.created_at,
+        generation.route,
     )
 
 
@@ -196,7 +227,9 @@ def _failed(projection: Projection, error: GatewayError) -> bytes:
 
 
 def _lane(generation: Generation) -> NativeLane:
-    return NativeLane(generation.call, generation.target.id, generation.opened, generation.response_id)
+    return NativeLane(
+        generation.call, generation.target.id, generation.opened, generation.response_id, generation.route
+    )
 
 
 class _closing:  # noqa: N801  # reads as a statement
@@ -204,11 +237,14 @@ class _closing:  # noqa: N801  # reads as a statement
 
     def __init__(self, generation: Generation) -> None:
         self._batches = generation.batches
+        self._attempt = generation.attempt
 
     async def __aenter__(self) -> None:
         return None
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self._attempt.over()
         await self._batches.aclose()  # type: ignore[attr-defined]  # failover gives async generators
 
 

@@ -194,6 +194,10 @@ class Breakers:
         breaker = self._breakers.get(circuit)
         return 0.0 if breaker is None else breaker.wait(now)
 
+    def forget(self, circuit: Circuit) -> None:
+        """Closes a breaker for good: the target was seen to work."""
+        self._breakers.pop(circuit, None)
+
     def soonest(self, circuits: Iterable[Circuit], now: float) -> int:
         """Whole seconds until any of them may be tried, at least 1: the Retry-After of a 503."""
         return max(1, ceil(min((self.wait(each, now) for each in circuits), default=0.0)))

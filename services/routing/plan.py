@@ -1,26 +1,130 @@
-"""Which targets a call may go to, in which order: a pure function of the call and the catalogue."""
+"""Which targets a call may go to, in which order, and why not the others: a pure function of the call and a snapshot.
 
-from services.catalog.catalog import Catalog
-from services.errors import InvalidRequest
-from services.ports import Plan
-from services.routing.limits import Demand, refusal
-from services.vocabulary.call import Call
+1. The models: the one asked for, then the caller's fallbacks; `auto` stands for those `auto.py` ranks.
+2. Their offers. `provider/model` has one: what else may be tried is for the caller to name.
+3. What cannot or must not serve the call is excluded, with a reason (exclusion.py).
+4. The rest is ordered (order.py): where the call's sealed reasoning comes from, where its prefix is warm, then the sort.
+
+When no offer has all that is asked, less important features are given up, one after the other, and reported as losses:
+sampling parameters, then reasoning, then web search. Tools, schemas, images and files are never given up.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from services.catalog.schema import Target
+from services.errors import GatewayError, InvalidRequest, NoZdrRoute
+from services.ports import Excluded, Plan
+from services.routing import auto, order
+from services.routing.exclusion import exclusion
+from services.routing.needs import Feature, Needs
+from services.routing.policy import Policy, policy_of
+from services.routing.snapshot import Snapshot
+from services.vocabulary.call import Call, WebSearchTool
+from services.vocabulary.event import Loss
 
 AUTO = "auto"
 
 
-def plan(call: Call, catalog: Catalog, *, unlisted: bool) -> Plan:
-    """Targets for the call's model that can take it, best first.
+_GIVE_UP: Final[tuple[tuple[Feature, Loss], ...]] = (
+    ("sampling", Loss("temperature", "dropped", "No model that can serve the rest takes sampling parameters.")),
+    ("reasoning", Loss("reasoning", "dropped", "No model that can serve the rest reasons.")),
+    ("web_search", Loss("tools", "dropped", "No model that can serve the rest searches the web.")),
+)
 
-    unlisted: whether models without a row may be asked for by provider. Raises `ModelNotFound` with the nearest names, and
-    `InvalidRequest` for what cannot be a model id, or, when no target can take the call, for what the first one cannot.
+
+def plan(call: Call, snapshot: Snapshot) -> Plan:
+    """Targets for the call, best first.
+
+    Raises `ModelNotFound` with the nearest names, `InvalidRequest` for a wrong routing wish and for a call that no offer
+    can serve (naming the parameter), and `NoZdrRoute`.
     """
-    if call.model == AUTO:
-        raise InvalidRequest("This gateway does not choose a model for `auto` yet; name one.", param="model")
-    targets = catalog.resolve(call.model, unlisted=unlisted)
-    demand = Demand(call)
-    refusals = [refusal(demand, target) for target in targets]
-    able = [target for target, refused in zip(targets, refusals, strict=True) if refused is None]
-    if not able and refusals[0] is not None:
-        raise refusals[0]
-    return Plan(able)
+    policy = policy_of(call.routing, snapshot.catalog)
+    needs = Needs(call)
+    models = [call.model, *(call.routing.fallbacks if call.routing is not None else ())]
+    offers = [target for model in models for target in _offers(model, call, needs, policy, snapshot)]
+    given_up: list[Feature] = []
+    losses: list[Loss] = []
+    resting: Plan | None = None
+    for feature, loss in ((None, None), *_GIVE_UP):
+        if feature is not None and loss is not None:
+            if not needs.has(feature):
+                continue
+            given_up.append(feature)
+            losses.append(loss)
+            needs = Needs(call, frozenset(given_up))
+        kept, excluded = _sift(offers, call, needs, policy, snapshot)
+        if kept:
+            return Plan(_without_doubles(kept), excluded, losses, order.reason(call, policy))
+        resting = resting or _resting(offers, excluded, list(losses), snapshot)
+    if resting is not None:
+        return resting
+    raise _no_route(call, offers, policy, snapshot)
+
+
+def stripped(call: Call, losses: Sequence[Loss]) -> Call:
+    """The call without what the plan gave up."""
+    for loss in losses:
+        match loss.param:
+            case "temperature":
+                call = msgspec.structs.replace(call, temperature=None, top_p=None, native=None)
+            case "reasoning":
+                call = msgspec.structs.replace(call, reasoning=None, native=None)
+            case "tools":
+                tools = [tool for tool in call.tools if not isinstance(tool, WebSearchTool)]
+                call = msgspec.structs.replace(call, tools=tools, native=None)
+    return call
+
+
+def _offers(model: str, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> Iterator[Target]:
+    """The offers of one model, in the order to try them."""
+    if model == AUTO:
+        for slug in auto.rank(call, needs, policy, snapshot):
+            yield from order.ordered(snapshot.catalog.resolve(slug), call, needs, policy, snapshot)
+        return
+    found = snapshot.catalog.resolve(model, unlisted=snapshot.unlisted)
+    yield from order.ordered(found, call, needs, policy, snapshot)
+
+
+def _sift(
+    offers: Sequence[Target], call: Call, needs: Needs, policy: Policy, snapshot: Snapshot
+) -> tuple[list[Target], list[Excluded]]:
+    kept, excluded = [], []
+    for target in offers:
+        why = exclusion(target, call, needs, policy, snapshot)
+        if why is None:
+            kept.append(target)
+        else:
+            excluded.append(Excluded(target.id, why.reason, why.detail))
+    return kept, excluded
+
+
+def _without_doubles(targets: Sequence[Target]) -> list[Target]:
+    return list({target.id: target for target in targets}.values())
+
+
+def _resting(
+    offers: Sequence[Target], excluded: Sequence[Excluded], losses: list[Loss], snapshot: Snapshot
+) -> Plan | None:
+    """A plan of the offers that only their rest keeps out, the one that may be tried soonest first."""
+    names = {each.target for each in excluded if each.reason == "RESTING"}
+    found = {target.id: target for target in offers if target.id in names}
+    if not found:
+        return None
+    targets = sorted(found.values(), key=lambda target: snapshot.health.open_until(target) or 0.0)
+    others = [each for each in excluded if each.target not in names]
+    return Plan(targets, others, losses, "every offer rests after failures; one call at a time still asks")
+
+
+def _no_route(call: Call, offers: Sequence[Target], policy: Policy, snapshot: Snapshot) -> GatewayError:
+    """Why nothing is left, in the words of what is nearest to a route."""
+    needs = Needs(call)
+    reasons = [(target, exclusion(target, call, needs, policy, snapshot)) for target in offers]
+    if offers and all(why is not None and why.reason == "NOT_ZDR" for _, why in reasons):
+        return NoZdrRoute("Zero data retention is asked for, and no provider of this model grants it.")
+    if (error := next((why.error for _, why in reasons if why is not None and why.error), None)) is not None:
+        return error
+    told = "; ".join(f"{target.id}: {why.detail}" for target, why in reasons if why is not None)
+    return InvalidRequest(f"No provider is left for this request: {told or 'none is configured'}.", param="routing")

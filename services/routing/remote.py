@@ -3,12 +3,11 @@
 from typing import Final
 
 import grpc
-from concentrate.adapters.v1 import call_pb2, target_pb2
+from concentrate.adapters.v1 import call_pb2
 from concentrate.keys.v1 import caller_pb2
 from concentrate.routing.v1 import routing_service_pb2 as pb
 from concentrate.routing.v1 import routing_service_pb2_grpc
 
-from services.catalog.schema import Target
 from services.errors_grpc import from_rpc_error
 from services.mirror import mirror
 from services.ports import Plan
@@ -20,7 +19,7 @@ TIMEOUT_S: Final = 5.0
 
 _CALL = mirror(Call, call_pb2.Call)
 _CALLER = mirror(Caller, caller_pb2.Caller)
-_TARGET = mirror(Target, target_pb2.Target)
+_PLAN = mirror(Plan, pb.PlanResponse)
 
 
 class RemoteRouter:
@@ -38,4 +37,5 @@ class RemoteRouter:
             answer = await self._stub.Plan(request, timeout=TIMEOUT_S, wait_for_ready=True)
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
-        return Plan([_TARGET.to_struct(target) for target in answer.targets])
+        plan: Plan = _PLAN.to_struct(answer)
+        return plan

@@ -1,20 +1,42 @@
-"""The routing service as a plain object."""
+"""The routing service as a plain object: a snapshot of the moment, and the pure plan made from it."""
+
+from datetime import UTC, datetime
 
 from services.catalog.catalog import Catalog
 from services.ports import Plan
+from services.routing.affinity import Affinity
 from services.routing.plan import plan
+from services.routing.snapshot import Health, Prices, Snapshot
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 
 
 class CatalogRouter:
-    """Routes by the catalogue alone. Assign `catalog` to swap in a new one; calls under way keep theirs."""
+    """Routes by catalogue, prices and health. Assign `catalog` to swap in a new one; calls under way keep theirs."""
 
-    def __init__(self, catalog: Catalog, *, unlisted: bool = False) -> None:
+    def __init__(
+        self, catalog: Catalog, prices: Prices, health: Health, affinity: Affinity, *, unlisted: bool = False
+    ) -> None:
         """`unlisted`: whether `provider/<any model id>` is served though no row lists it."""
         self.catalog = catalog
+        self._prices = prices
+        self._health = health
+        self._affinity = affinity
         self._unlisted = unlisted
 
     async def plan(self, call: Call, caller: Caller) -> Plan:  # noqa: ARG002 - policies of the caller come with tenancy
-        """Targets for the call, best first. Raises `ModelNotFound` or `InvalidRequest`."""
-        return plan(call, self.catalog, unlisted=self._unlisted)
+        """Targets for the call, best first. Raises as `plan.plan` does."""
+        return plan(call, self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """The state of the world now."""
+        now = datetime.now(UTC)
+        at = now.timestamp()
+        return Snapshot(
+            self.catalog,
+            self._prices,
+            self._health,
+            now,
+            self._unlisted,
+            lambda prefix: self._affinity.warm(prefix, at),
+        )

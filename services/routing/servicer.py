@@ -3,14 +3,13 @@
 from typing import Any
 
 import grpc
-from concentrate.adapters.v1 import call_pb2, target_pb2
+from concentrate.adapters.v1 import call_pb2
 from concentrate.keys.v1 import caller_pb2
 from concentrate.routing.v1 import routing_service_pb2 as pb
 from concentrate.routing.v1 import routing_service_pb2_grpc
 
-from services.catalog.schema import Target
 from services.mirror import mirror
-from services.ports import Router
+from services.ports import Plan, Router
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 
@@ -18,7 +17,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 _CALL = mirror(Call, call_pb2.Call)
 _CALLER = mirror(Caller, caller_pb2.Caller)
-_TARGET = mirror(Target, target_pb2.Target)
+_PLAN = mirror(Plan, pb.PlanResponse)
 
 
 class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
@@ -30,4 +29,4 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
     async def Plan(self, request: pb.PlanRequest, context: Context) -> pb.PlanResponse:  # noqa: N802, ARG002
         """Targets for a call."""
         plan = await self._router.plan(_CALL.to_struct(request.call), _CALLER.to_struct(request.caller))
-        return pb.PlanResponse(targets=[_TARGET.to_message(target) for target in plan.targets])
+        return _PLAN.to_message(plan)

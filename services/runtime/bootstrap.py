@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from random import Random
+from time import time
 from typing import Final, Literal, get_args
 
 import grpc
@@ -34,6 +36,11 @@ from services.ports import Adapters, KeyRing, Meter, Router
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.typed_service import TypedResponses
+from services.routing.affinity import Affinity
+from services.routing.breaker import Breakers
+from services.routing.failover import Failover
+from services.routing.health import LiveHealth
+from services.routing.metrics.live import LiveMetrics
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
@@ -90,7 +97,8 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
     )
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
-    responses, keys = Responses(router, adapters, meter), parts.keys()
+    responses = Responses(router, Failover(adapters, parts.health), meter, parts.affinity)
+    keys = parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
     library = parts.library()
@@ -117,8 +125,26 @@ class _Parts:
         self._stack.push_async_callback(catalogues.close)
         return catalogues
 
+    @cached_property
+    def pricing(self) -> Pricing:
+        """Prices, for billing and for routing by cost."""
+        pricing = Pricing(self.catalogues.current.prices)
+        self.catalogues.follow(lambda catalog: pricing.show(catalog.prices))
+        return pricing
+
+    @cached_property
+    def health(self) -> LiveHealth:
+        """What this process knows of its targets."""
+        return LiveHealth(LiveMetrics(clock=time), Breakers(Random()), time)  # noqa: S311 - jitter, no secret
+
+    @cached_property
+    def affinity(self) -> Affinity:
+        """Where prompts' prefixes are warm."""
+        return Affinity()
+
     def router(self) -> Router:
-        router = CatalogRouter(self.catalogues.current, unlisted=self.settings.unlisted_models == "allow")
+        unlisted = self.settings.unlisted_models == "allow"
+        router = CatalogRouter(self.catalogues.current, self.pricing, self.health, self.affinity, unlisted=unlisted)
         self.catalogues.follow(partial(setattr, router, "catalog"))
         return router
 
@@ -139,9 +165,7 @@ class _Parts:
         return Adapter(http, credentials)
 
     def meter(self) -> Meter:
-        pricing = Pricing(self.catalogues.current.prices)
-        self.catalogues.follow(lambda catalog: pricing.show(catalog.prices))
-        return PricingMeter(pricing)
+        return PricingMeter(self.pricing)
 
     def keys(self) -> KeyRing:
         keys = SqliteKeyRing(self.settings.data_dir)

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from services.vocabulary.routing import Routing
+
 Role = Literal["user", "assistant", "system", "developer"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
@@ -259,5 +261,6 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     cache: Cache | None = None
+    routing: Routing | None = None
     extra: dict[str, msgspec.Raw] = {}
     native: Native | None = None

@@ -27,6 +27,7 @@ from services.vocabulary.call import (
     ToolResult,
     WebSearchTool,
 )
+from services.vocabulary.routing import MaxPrice, Routing
 from tests.responses.kit import call_of
 
 WEATHER = {"type": "function", "name": "get_weather", "parameters": {"type": "object"}}
@@ -92,7 +93,12 @@ WRONG = [
     ("previous_response_id", "resp_1", "previous_response_id"),
     ("conversation", {"id": "conv_1"}, "conversation"),
     ("prompt", {"id": "pmpt_1"}, "prompt"),
-    ("routing", {"provider": {"sort": "cost"}}, "routing"),
+    ("routing", {"provider": {"sort": 5}}, "routing.provider.sort"),
+    ("routing", {"provider": {"order": ["x"]}}, "routing.provider"),
+    ("routing", {"strategy": "best", "metric": "cost"}, "routing.strategy"),
+    ("routing", {"metric": "cost", "provider": {"sort": "cost"}}, "routing"),
+    ("routing", {"provider": {"only": ["a"], "fallbacks": ["b"]}}, "routing.provider.only"),
+    ("routing", {"provider": {"max_price": {"input": -1}}}, "routing.provider.max_price.input"),
 ]
 
 
@@ -251,6 +257,30 @@ def test_unknown_fields_are_kept_for_those_who_know_them():
     assert bytes(call.extra["client_metadata"]) == b'{"a": 1}'
     assert call.native is not None
     assert list(call.native.fields) == ["model", "input", "client_metadata"]
+
+
+@pytest.mark.parametrize(
+    ("routing", "expected"),
+    [
+        ({}, None),
+        ({"strategy": "min", "metric": "cost"}, Routing(sort="cost", highest=False)),
+        ({"metric": "p95_latency", "interval": "1h"}, Routing(sort="p95_latency", interval="1h")),
+        (
+            {
+                "model": {"fallbacks": ["b", "auto"], "sort": "cost"},
+                "provider": {"fallbacks": ["openai"], "sort": "uptime", "interval": "15m"},
+            },
+            Routing(fallbacks=["b", "auto"], model_sort="cost", only=["openai"], sort="uptime", interval="15m"),
+        ),
+        (
+            {"provider": {"ignore": ["azure"], "max_price": {"output": 3}, "require_parameters": True, "zdr": True}},
+            Routing(ignore=["azure"], max_price=MaxPrice(None, 3), require_parameters=True, zdr=True),
+        ),
+    ],
+)
+def test_routing_in_all_its_shapes(routing, expected):
+    """The current shape, the two older ones, and what is beyond the reference."""
+    assert call_of(routing=routing).routing == expected
 
 
 def test_null_means_not_said():

@@ -12,7 +12,7 @@ from services.catalog.schema import Auth, Facts, Model, Offer, Provider
 from services.errors import InvalidRequest
 from services.responses import intake
 from services.routing.limits import Demand
-from services.routing.plan import plan
+from tests.routing.kit import plan_in
 
 PROVIDERS = [Provider(name, name, "openai_chat", "http://x", auth=Auth("none")) for name in ("one", "two")]
 IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
@@ -32,7 +32,7 @@ def planned(*facts: Facts, typed: bool = False, **body: Any) -> list[str]:
     offers = [Offer(provider.id, facts=fact) for provider, fact in zip(PROVIDERS, facts, strict=False)]
     catalog = Catalog(Rows(PROVIDERS, [Model("m", "a", "2026-01-01", offers)]))
     call = intake.read(json.dumps({"model": "m", "input": "Hi", **body}).encode())
-    return [target.provider.id for target in plan(call, catalog, unlisted=False).targets]
+    return [target.provider.id for target in plan_in(call, catalog).targets]
 
 
 REFUSED = [
@@ -129,7 +129,7 @@ def test_it_costs_next_to_nothing():
     call = intake.read(json.dumps({"model": "m", "input": items * 200, "max_output_tokens": 5}).encode())
     facts = Facts(context=200_000, max_output=8192, images=True, pdfs=True, tools=True)
     catalog = Catalog(Rows(PROVIDERS, [Model("m", "a", "2026-01-01", [Offer("one", facts=facts)])]))
-    best = min(_seconds(lambda: plan(call, catalog, unlisted=False)) for _ in range(20))
+    best = min(_seconds(lambda: plan_in(call, catalog)) for _ in range(20))
     assert best < 200e-6
 
 

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
+from time import time
 
 import grpc
 import pytest
@@ -18,6 +20,11 @@ from services import errors
 from services.errors_grpc import from_rpc_error
 from services.responses.service import Responses
 from services.responses.typed_service import TypedResponses
+from services.routing.affinity import Affinity
+from services.routing.breaker import Breakers
+from services.routing.failover import Failover
+from services.routing.health import LiveHealth
+from services.routing.metrics.live import LiveMetrics
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Finished, Opened, ToolCallDelta, ToolCallDone, ToolCallStarted, UsageReported
 from tests.rpc.kit import ANN, ANSWER, USAGE, FixedAdapters, FixedMeter, FixedRouter, served
@@ -40,7 +47,12 @@ async def surface(
     folder: Path, adapters: FixedAdapters, router: FixedRouter | None = None, meter: FixedMeter | None = None
 ) -> AsyncIterator[ResponsesServiceStub]:
     responses = Responses(
-        router or FixedRouter(), adapters, meter or FixedMeter(), now=lambda: 1000.0, new_id=lambda: "resp_1"
+        router or FixedRouter(),
+        Failover(adapters, LiveHealth(LiveMetrics(clock=time), Breakers(Random()), time)),
+        meter or FixedMeter(),
+        Affinity(),
+        now=lambda: 1000.0,
+        new_id=lambda: "resp_1",
     )
     typed = TypedResponses(responses, OneKey())
     async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:

@@ -637,13 +637,34 @@ class ProviderRouting(_message.Message):
     FALLBACKS_FIELD_NUMBER: _builtins.int
     SORT_FIELD_NUMBER: _builtins.int
     INTERVAL_FIELD_NUMBER: _builtins.int
+    ONLY_FIELD_NUMBER: _builtins.int
+    IGNORE_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_FIELD_NUMBER: _builtins.int
+    REQUIRE_PARAMETERS_FIELD_NUMBER: _builtins.int
+    ZDR_FIELD_NUMBER: _builtins.int
     sort: _builtins.str
     """Is the metric to sort by (`cost`, `performance`, `avg_latency`, `p95_latency`, `uptime`…). Default: `performance`."""
     interval: _builtins.str
     """Is the window of live metrics (`15m`, `24 hours`), at least 15 minutes. Default: 15 minutes."""
+    require_parameters: _builtins.bool
+    """Excludes providers that would lose a parameter of the request."""
+    zdr: _builtins.bool
+    """Allows only offers with zero data retention."""
     @_builtins.property
     def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lists the only providers that may be used; empty means any."""
+
+    @_builtins.property
+    def only(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the only providers that may be used, like `fallbacks`; one of the two is enough."""
+
+    @_builtins.property
+    def ignore(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists providers that must not be used."""
+
+    @_builtins.property
+    def max_price(self) -> Global___MaxPrice:
+        """Limits the price."""
 
     def __init__(
         self,
@@ -651,18 +672,64 @@ class ProviderRouting(_message.Message):
         fallbacks: _abc.Iterable[_builtins.str] | None = ...,
         sort: _builtins.str | None = ...,
         interval: _builtins.str | None = ...,
+        only: _abc.Iterable[_builtins.str] | None = ...,
+        ignore: _abc.Iterable[_builtins.str] | None = ...,
+        max_price: Global___MaxPrice | None = ...,
+        require_parameters: _builtins.bool | None = ...,
+        zdr: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_sort", b"_sort", "interval", b"interval", "sort", b"sort"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "interval", b"interval", "max_price", b"max_price", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_sort", b"_sort", "fallbacks", b"fallbacks", "interval", b"interval", "sort", b"sort"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "fallbacks", b"fallbacks", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__interval: _TypeAlias = _typing.Literal["interval"]  # noqa: Y015
     _WhichOneofArgType__interval: _TypeAlias = _typing.Literal["_interval", b"_interval"]  # noqa: Y015
+    _WhichOneofReturnType__require_parameters: _TypeAlias = _typing.Literal["require_parameters"]  # noqa: Y015
+    _WhichOneofArgType__require_parameters: _TypeAlias = _typing.Literal["_require_parameters", b"_require_parameters"]  # noqa: Y015
     _WhichOneofReturnType__sort: _TypeAlias = _typing.Literal["sort"]  # noqa: Y015
     _WhichOneofArgType__sort: _TypeAlias = _typing.Literal["_sort", b"_sort"]  # noqa: Y015
+    _WhichOneofReturnType__zdr: _TypeAlias = _typing.Literal["zdr"]  # noqa: Y015
+    _WhichOneofArgType__zdr: _TypeAlias = _typing.Literal["_zdr", b"_zdr"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__interval) -> _WhichOneofReturnType__interval | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__require_parameters) -> _WhichOneofReturnType__require_parameters | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__sort) -> _WhichOneofReturnType__sort | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__zdr) -> _WhichOneofReturnType__zdr | None: ...
 
 Global___ProviderRouting: _TypeAlias = ProviderRouting  # noqa: Y015
+
+@_typing.final
+class MaxPrice(_message.Message):
+    """Limits the price, in US dollars per million tokens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    input: _builtins.float
+    """Limits the price of prompt tokens."""
+    output: _builtins.float
+    """Limits the price of generated tokens."""
+    def __init__(
+        self,
+        *,
+        input: _builtins.float | None = ...,
+        output: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "input", b"input", "output", b"output"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "input", b"input", "output", b"output"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__input: _TypeAlias = _typing.Literal["input"]  # noqa: Y015
+    _WhichOneofArgType__input: _TypeAlias = _typing.Literal["_input", b"_input"]  # noqa: Y015
+    _WhichOneofReturnType__output: _TypeAlias = _typing.Literal["output"]  # noqa: Y015
+    _WhichOneofArgType__output: _TypeAlias = _typing.Literal["_output", b"_output"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input) -> _WhichOneofReturnType__input | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output) -> _WhichOneofReturnType__output | None: ...
+
+Global___MaxPrice: _TypeAlias = MaxPrice  # noqa: Y015

@@ -5,11 +5,13 @@ The service that chooses providers. Internal: the gateway's own processes call i
 
 from collections import abc as _abc
 from concentrate.adapters.v1 import call_pb2 as _call_pb2
+from concentrate.adapters.v1 import event_pb2 as _event_pb2
 from concentrate.adapters.v1 import target_pb2 as _target_pb2
 from concentrate.keys.v1 import caller_pb2 as _caller_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,6 +22,50 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ExclusionReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExclusionReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXCLUSION_REASON_UNSPECIFIED: _ExclusionReason.ValueType  # 0
+    """Is not used."""
+    EXCLUSION_REASON_NOT_ALLOWED: _ExclusionReason.ValueType  # 1
+    """The caller or a policy does not allow the provider."""
+    EXCLUSION_REASON_NOT_ZDR: _ExclusionReason.ValueType  # 2
+    """Zero data retention is asked for and not granted."""
+    EXCLUSION_REASON_TOO_EXPENSIVE: _ExclusionReason.ValueType  # 3
+    """The price is over the caller's limit, or not known."""
+    EXCLUSION_REASON_LACKS_FEATURE: _ExclusionReason.ValueType  # 4
+    """The model lacks a feature or is too small for the call."""
+    EXCLUSION_REASON_LOSES_PARAMETER: _ExclusionReason.ValueType  # 5
+    """The provider's format would lose a parameter the caller requires."""
+    EXCLUSION_REASON_RESTING: _ExclusionReason.ValueType  # 6
+    """The target rests after failures."""
+    EXCLUSION_REASON_DEPRECATED: _ExclusionReason.ValueType  # 7
+    """The provider has ended the model."""
+
+class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
+    """Lists why a target may be left out."""
+
+EXCLUSION_REASON_UNSPECIFIED: ExclusionReason.ValueType  # 0
+"""Is not used."""
+EXCLUSION_REASON_NOT_ALLOWED: ExclusionReason.ValueType  # 1
+"""The caller or a policy does not allow the provider."""
+EXCLUSION_REASON_NOT_ZDR: ExclusionReason.ValueType  # 2
+"""Zero data retention is asked for and not granted."""
+EXCLUSION_REASON_TOO_EXPENSIVE: ExclusionReason.ValueType  # 3
+"""The price is over the caller's limit, or not known."""
+EXCLUSION_REASON_LACKS_FEATURE: ExclusionReason.ValueType  # 4
+"""The model lacks a feature or is too small for the call."""
+EXCLUSION_REASON_LOSES_PARAMETER: ExclusionReason.ValueType  # 5
+"""The provider's format would lose a parameter the caller requires."""
+EXCLUSION_REASON_RESTING: ExclusionReason.ValueType  # 6
+"""The target rests after failures."""
+EXCLUSION_REASON_DEPRECATED: ExclusionReason.ValueType  # 7
+"""The provider has ended the model."""
+Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 
 @_typing.final
 class PlanRequest(_message.Message):
@@ -58,19 +104,65 @@ class PlanResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TARGETS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_FIELD_NUMBER: _builtins.int
+    LOSSES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """Says what decided the order, for people."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[_target_pb2.Target]:
         """Holds at least one target, in the order to try them. Not paginated: a plan is tried, not browsed."""
+
+    @_builtins.property
+    def excluded(self) -> _containers.RepeatedCompositeFieldContainer[Global___Excluded]:
+        """Lists the targets left out, each with its reason."""
+
+    @_builtins.property
+    def losses(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Loss]:
+        """Lists features given up because no offer has all of them."""
 
     def __init__(
         self,
         *,
         targets: _abc.Iterable[_target_pb2.Target] | None = ...,
+        excluded: _abc.Iterable[Global___Excluded] | None = ...,
+        losses: _abc.Iterable[_event_pb2.Loss] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["excluded", b"excluded", "losses", b"losses", "reason", b"reason", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlanResponse: _TypeAlias = PlanResponse  # noqa: Y015
+
+@_typing.final
+class Excluded(_message.Message):
+    """Is a target that cannot or must not serve the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TARGET_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    target: _builtins.str
+    """Is `provider/model`."""
+    reason: Global___ExclusionReason.ValueType
+    """Is why."""
+    detail: _builtins.str
+    """Says why, for people."""
+    def __init__(
+        self,
+        *,
+        target: _builtins.str = ...,
+        reason: Global___ExclusionReason.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "reason", b"reason", "target", b"target"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Excluded: _TypeAlias = Excluded  # noqa: Y015

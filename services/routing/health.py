@@ -1,0 +1,140 @@
+"""What this process knows of its targets: live metrics and circuit breakers, fed by every attempt.
+
+A model that no row lists has no breaker: it has no other offer, and what is tried by hand on the day it appears must not be
+kept away for what failed before. A refused credential counts as one failure like any other: the next key may be right.
+
+An attempt is begun before a provider is asked and reported whatever becomes of it; `over` in a `finally` is always right.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from services.adapters.dialect import Kind
+from services.catalog.schema import Target
+from services.errors import GatewayError
+from services.routing import breaker
+from services.routing.breaker import Breakers, Circuit
+from services.routing.metric import Metric
+from services.routing.metrics.bucket import Key, Observation, Outcome
+from services.routing.metrics.live import LiveMetrics
+from services.vocabulary.usage import Usage
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+_NOTHING: Final = Usage()
+
+
+class LiveHealth:
+    """Implements `snapshot.Health`. `clock`: Unix seconds."""
+
+    def __init__(self, metrics: LiveMetrics, breakers: Breakers, clock: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._breakers = breakers
+        self._clock = clock
+        self._forced: set[str] = set()
+
+    def value(self, target: Target, metric: Metric, interval_s: int) -> float | None:
+        """A live metric; None when nothing was measured."""
+        return self._metrics.view().value(target.model, target.provider.id, metric, interval_s)
+
+    def open_until(self, target: Target) -> float | None:
+        """Until when the target rests; None when it may be asked."""
+        if not target.listed:
+            return None
+        now = self._clock()
+        wait = self._breakers.wait(_circuit(target), now)
+        return now + wait if wait > 0 else None
+
+    def begin(self, target: Target) -> "Attempt | None":
+        """Leave to ask the target once; None while it rests."""
+        now = self._clock()
+        if not target.listed:
+            return Attempt(self._metrics, None, target, self._clock, now)
+        leave = self._breakers.of(_circuit(target), now).allow(now)
+        return None if leave is None else Attempt(self._metrics, leave, target, self._clock, now)
+
+    def force(self, target: Target) -> "Attempt | None":
+        """Leave to ask a target that rests, for a call that has no other: one at a time; None while one is under way."""
+        if target.id in self._forced:
+            return None
+        self._forced.add(target.id)
+        return Attempt(self._metrics, None, target, self._clock, self._clock(), forced=self)
+
+    def forced(self, target: Target, *, worked: bool) -> None:
+        """A forced attempt is over. One that worked ends the rest."""
+        self._forced.discard(target.id)
+        if worked:
+            self._breakers.forget(_circuit(target))
+
+    def soonest(self, targets: Sequence[Target]) -> int:
+        """Whole seconds until one of the targets may be asked again, at least 1."""
+        return self._breakers.soonest([_circuit(target) for target in targets], self._clock())
+
+
+def _circuit(target: Target) -> Circuit:
+    return Circuit(target.id, "")  # one credential per provider: the gateway's own
+
+
+class Attempt:
+    """One attempt at one target."""
+
+    __slots__ = ("_began", "_clock", "_forced", "_leave", "_metrics", "_over", "_target", "_ttft")
+
+    def __init__(
+        self,
+        metrics: LiveMetrics,
+        leave: breaker.Attempt | None,
+        target: Target,
+        clock: Callable[[], float],
+        began: float,
+        *,
+        forced: LiveHealth | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self._leave = leave
+        self._target = target
+        self._clock = clock
+        self._began = began
+        self._ttft: float | None = None
+        self._over = False
+        self._forced = forced
+
+    def content(self, *, streamed: bool) -> None:
+        """The first content came: the provider works."""
+        now = self._clock()
+        if streamed and self._ttft is None:
+            self._ttft = now - self._began
+        if self._leave is not None:
+            self._leave.succeeded(now)
+
+    def finished(self, usage: Usage | None) -> None:
+        """The answer came to its end."""
+        if self._leave is not None:
+            self._leave.succeeded(self._clock())
+        self._record(Outcome.OK, usage or _NOTHING)
+
+    def failed(self, error: Exception) -> None:
+        """The provider failed, before or within its answer; or the caller's request was wrong."""
+        if not isinstance(error, GatewayError):
+            self.over()
+            return
+        kind = _KINDS.get(error.kind or "", Kind.UNAVAILABLE)
+        if self._leave is not None:
+            counted = Kind.FAILED if kind is Kind.CREDENTIAL else kind
+            self._leave.failed(counted, error.retry_after, self._clock())
+        self._record(Outcome(kind.value), _NOTHING)
+
+    def over(self) -> None:
+        """Nothing more will come; if nothing was reported, the caller left."""
+        if self._leave is not None:
+            self._leave.abandoned()
+        self._record(Outcome.CANCELLED, _NOTHING)
+
+    def _record(self, outcome: Outcome, usage: Usage) -> None:
+        if self._over:
+            return
+        self._over = True
+        if self._forced is not None:
+            self._forced.forced(self._target, worked=outcome is Outcome.OK)
+        took = self._clock() - self._began
+        seen = Observation(outcome, took, self._ttft, usage.input_total, usage.output)
+        self._metrics.record(Key(self._target.model, self._target.provider.id), seen)

@@ -1,0 +1,64 @@
+"""The caller's wishes, checked against the catalogue: which providers, in which order, at which price."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from services.catalog.catalog import Catalog
+from services.errors import InvalidRequest
+from services.routing import interval, metric
+from services.routing.metric import Metric
+from services.vocabulary.routing import MaxPrice, Routing
+
+PERFORMANCE: Final = metric.parse("performance", param="routing.provider.sort")
+COST: Final = metric.parse("cost", param="routing.provider.sort")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Wishes in the planner's words. only: provider ids, empty for all. interval_s: the window of live metrics."""
+
+    sort: Metric = PERFORMANCE
+    interval_s: int = interval.DEFAULT_S
+    only: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+    max_price: MaxPrice | None = None
+    require_parameters: bool = False
+    zdr: bool = False
+    model_sort: Metric | None = None
+
+
+DEFAULT: Final = Policy()
+
+
+def policy_of(routing: Routing | None, catalog: Catalog) -> Policy:
+    """The policy of a call. Raises `InvalidRequest` for a metric, interval or provider that does not exist."""
+    if routing is None:
+        return DEFAULT
+    strategy = None if routing.highest is None else "max" if routing.highest else "min"
+    return Policy(
+        sort=metric.parse(routing.sort, param="routing.provider.sort", strategy=strategy)  # type: ignore[arg-type]
+        if routing.sort
+        else PERFORMANCE,
+        interval_s=interval.parse(routing.interval, param="routing.provider.interval")
+        if routing.interval
+        else interval.DEFAULT_S,
+        only=_providers(routing.only, catalog, "routing.provider.only"),
+        ignore=_providers(routing.ignore, catalog, "routing.provider.ignore"),
+        max_price=routing.max_price,
+        require_parameters=routing.require_parameters,
+        zdr=routing.zdr,
+        model_sort=metric.parse(routing.model_sort, param="routing.model.sort") if routing.model_sort else None,
+    )
+
+
+def _providers(names: Iterable[str], catalog: Catalog, param: str) -> frozenset[str]:
+    found = set()
+    for name in names:
+        provider = catalog.provider(name)
+        if provider is None and not catalog.knows_provider(name):
+            known = ", ".join(sorted(catalog.providers))
+            raise InvalidRequest(f"There is no provider {name[:40]!r}; configured are {known}.", param=param)
+        if provider is not None:
+            found.add(provider.id)
+    return frozenset(found or names)  # a known provider that is not configured leaves nothing, not everything

@@ -1,0 +1,209 @@
+"""Which targets a call may go to, in which order, and why not the others."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.catalog.schema import Facts
+from services.errors import InvalidRequest, ModelNotFound, NoZdrRoute
+from services.routing.plan import plan, stripped
+from tests.responses.kit import call_of
+from tests.routing.kit import NOW, Health, Prices, ids, planned, world
+
+ANY = Facts()
+THREE = {"m": {"a": ANY, "b": ANY, "c": ANY}}
+IMAGE = [{"role": "user", "content": [{"type": "input_image", "image_url": "https://x.test/a.png"}]}]
+SEALED = [
+    {"role": "user", "content": "Hi"},
+    {"type": "reasoning", "summary": [], "encrypted_content": "cn1.b.s..blob"},
+    {"role": "user", "content": "More"},
+]
+
+ORDERS = [
+    # routing, what is known, the order
+    ({}, {}, ["a/m", "b/m", "c/m"]),
+    ({"metric": "cost"}, {"prices": {"a": 3, "b": 1, "c": 2}}, ["b/m", "c/m", "a/m"]),
+    ({"strategy": "max", "metric": "cost"}, {"prices": {"a": 3, "b": 1, "c": 2}}, ["a/m", "c/m", "b/m"]),
+    ({"metric": "cost"}, {"prices": {"c": 2}}, ["c/m", "a/m", "b/m"]),
+    ({"metric": "p95_latency"}, {"values": {"a": 3, "b": 1, "c": 2}}, ["b/m", "c/m", "a/m"]),
+    ({"metric": "uptime"}, {"values": {"a": 0.9, "b": 1, "c": 0.95}}, ["b/m", "c/m", "a/m"]),
+    ({"metric": "p95_latency"}, {"prices": {"a": 3, "b": 1, "c": 2}}, ["b/m", "c/m", "a/m"]),  # nothing measured
+    ({"metric": "p95_latency"}, {"values": {"c": 9}, "prices": {"a": 3, "b": 1}}, ["c/m", "b/m", "a/m"]),
+]
+
+
+@pytest.mark.parametrize(("routing", "known", "order"), ORDERS, ids=lambda v: str(v)[:50])
+def test_the_order_is_the_order_of_the_sort(routing, known, order):
+    """Cost, live metrics with their direction, and the cheapest where nothing was measured."""
+    metric = routing.get("metric", "")
+    values = {(name, metric): value for name, value in known.get("values", {}).items()}
+    snapshot = world(THREE, health=Health(values), prices=Prices(known.get("prices", {})))
+    assert ids(snapshot, routing=routing) == order
+
+
+def test_a_pin_names_one_target():
+    """`provider/model` is asked of that provider; fallbacks are for the caller to name."""
+    assert ids(world(THREE), model="b/m") == ["b/m"]
+    assert ids(world(THREE), model="b/m", routing={"model": {"fallbacks": ["m"]}}) == ["b/m", "a/m", "c/m"]
+    assert ids(world(THREE, unlisted=True), model="b/new") == ["b/new"]
+
+
+def test_fallback_models_follow():
+    """Backups come after all offers of the model asked for, each target once."""
+    offers = {**THREE, "n": {"c": ANY}}
+    assert ids(world(offers), routing={"model": {"fallbacks": ["n", "m"]}}) == ["a/m", "b/m", "c/m", "c/n"]
+    with pytest.raises(ModelNotFound):
+        planned(world(offers), routing={"model": {"fallbacks": ["unknown"]}})
+
+
+EXCLUDED = [
+    ({"provider": {"fallbacks": ["b"]}}, {}, ["b/m"], "NOT_ALLOWED"),
+    ({"provider": {"only": ["b-ai", "c"]}}, {}, ["b/m", "c/m"], "NOT_ALLOWED"),
+    ({"provider": {"ignore": ["a"]}}, {}, ["b/m", "c/m"], "NOT_ALLOWED"),
+    ({"provider": {"zdr": True}}, {"zdr": frozenset("c")}, ["c/m"], "NOT_ZDR"),
+    ({"provider": {"max_price": {"output": 2}}}, {"prices": Prices({"a": 3, "b": 2})}, ["b/m"], "TOO_EXPENSIVE"),
+    ({}, {"health": Health(resting={"a": NOW.timestamp() + 5})}, ["b/m", "c/m"], "RESTING"),
+]
+
+
+@pytest.mark.parametrize(("routing", "known", "order", "reason"), EXCLUDED, ids=lambda v: str(v)[:40])
+def test_what_must_not_be_asked_is_excluded_with_its_reason(routing, known, order, reason):
+    """Whitelist, ignore list, zero data retention, price and rest; each excluded target says why."""
+    made = planned(world(THREE, **known), routing=routing)
+    assert [target.id for target in made.targets] == order
+    assert {each.reason for each in made.excluded} == {reason}
+    assert {each.target for each in made.excluded} == {"a/m", "b/m", "c/m"} - set(order)
+
+
+def test_wrong_wishes_are_refused_by_name():
+    """A metric, an interval or a provider that does not exist is a 400 that lists the right ones."""
+    for routing, param, words in [
+        ({"provider": {"sort": "latency"}}, "routing.provider.sort", "p50_latency"),
+        ({"provider": {"sort": "cost", "interval": "5m"}}, "routing.provider.interval", "15 minutes"),
+        ({"provider": {"only": ["nobody"]}}, "routing.provider.only", "a, b, c"),
+        ({"provider": {"ignore": ["nobody"]}}, "routing.provider.ignore", "a, b, c"),
+    ]:
+        with pytest.raises(InvalidRequest, match=words) as refused:
+            planned(world(THREE), routing=routing)
+        assert refused.value.param == param
+
+
+def test_tools_images_and_files_are_never_given_up():
+    """An offer that cannot take them is passed over; when none can, the call fails by name."""
+    offers = {"m": {"a": Facts(images=False), "b": ANY}}
+    assert ids(world(offers), input=IMAGE) == ["b/m"]
+    with pytest.raises(InvalidRequest) as refused:
+        planned(world({"m": {"a": Facts(images=False)}}), input=IMAGE)
+    assert refused.value.param == "input[0].content[0]"
+
+
+def test_less_important_features_are_given_up_in_order_and_reported():
+    """Sampling goes before reasoning, reasoning before web search; an offer that has it all is preferred."""
+    asked = {"temperature": 0.5, "reasoning": {"effort": "low"}, "tools": [{"type": "web_search"}]}
+    poor = Facts(temperature=False, efforts=[], web_search=False)
+    made = planned(world({"m": {"a": poor, "b": Facts(temperature=False)}}), **asked)
+    assert [target.id for target in made.targets] == ["b/m"]
+    assert [loss.param for loss in made.losses] == ["temperature"]
+    made = planned(world({"m": {"a": poor}}), **asked)
+    assert [loss.param for loss in made.losses] == ["temperature", "reasoning", "tools"]
+    call = stripped(call_of(**asked), made.losses)
+    assert (call.temperature, call.reasoning, call.tools, call.native) == (None, None, [], None)
+
+
+def test_what_binds_a_call_comes_before_the_sort():
+    """Reasoning goes back to the provider that sealed it; a prefix goes where it is warm."""
+    snapshot = world(THREE, prices=Prices({"a": 1, "b": 2, "c": 3}), warm="c/m")
+    cost = {"routing": {"metric": "cost"}}
+    assert ids(snapshot, prompt_cache_key="k", **cost) == ["c/m", "a/m", "b/m"]
+    assert ids(snapshot, **cost) == ["a/m", "b/m", "c/m"]
+    assert ids(snapshot, input=SEALED, prompt_cache_key="k", **cost) == ["b/m", "c/m", "a/m"]
+
+
+def test_when_all_rest_the_soonest_is_asked_first():
+    """With every offer resting there is still a plan; failover lets one call at a time through."""
+    now = NOW.timestamp()
+    health = Health(resting={"a": now + 9, "b": now + 3.5, "c": now + 60})
+    assert ids(world(THREE, health=health)) == ["b/m", "a/m", "c/m"]
+
+
+def test_no_zero_data_retention_is_an_error_of_its_own():
+    """Zero data retention never falls back to an offer without it."""
+    with pytest.raises(NoZdrRoute):
+        planned(world(THREE), routing={"provider": {"zdr": True}})
+
+
+POOL = {"small": {"a": ANY}, "middle": {"a": ANY, "b": ANY}, "best": {"b": ANY}}
+TIERS = {"small": 2, "middle": 3, "best": 5}
+
+
+def test_auto_matches_the_model_to_the_task():
+    """A greeting does not get the best model, a hard task does not get a small one; tools and images are hard filters."""
+    snapshot = world(POOL, tiers=TIERS, prices=Prices({"a": 1, "b": 10}))
+    assert ids(snapshot, model="auto", input="Hello!")[0] in ("a/small", "a/middle")
+    hard = {
+        "input": "```python\n" + "def f(x): return x\n" * 400 + "```\nRefactor all of this.",
+        "reasoning": {"effort": "high"},
+        "tools": [{"type": "function", "name": "edit", "parameters": {"type": "object"}}],
+    }
+    assert ids(snapshot, model="auto", **hard)[0] == "b/best"
+    cannot = {**POOL, "small": {"a": Facts(images=False)}, "middle": {"a": Facts(images=False)}}
+    assert ids(world(cannot, tiers=TIERS), model="auto", input=IMAGE) == ["b/best"]
+
+
+def test_auto_is_the_same_for_the_same_snapshot_and_stays_where_it_is_warm():
+    """Deterministic; and a conversation keeps its model."""
+    snapshot = world(POOL, tiers=TIERS)
+    assert ids(snapshot, model="auto") == ids(snapshot, model="auto")
+    kept = world(POOL, tiers=TIERS, warm="a/middle")
+    assert ids(kept, model="auto", prompt_cache_key="k")[0] == "a/middle"
+
+
+facts = st.builds(
+    Facts,
+    images=st.sampled_from([None, True, False]),
+    tools=st.sampled_from([None, True, False]),
+    efforts=st.sampled_from([None, [], ["low"]]),
+    max_output=st.sampled_from([None, 10, 1000]),
+)
+providers = st.sampled_from("abcde")
+
+
+@given(
+    offers=st.dictionaries(providers, facts, min_size=1),
+    zdr=st.frozensets(providers),
+    resting=st.frozensets(providers),
+    routing=st.fixed_dictionaries(
+        {},
+        optional={
+            "only": st.lists(providers, max_size=3),
+            "ignore": st.lists(providers, max_size=2),
+            "zdr": st.booleans(),
+            "sort": st.sampled_from(["cost", "performance", "uptime"]),
+        },
+    ),
+    image=st.booleans(),
+    most=st.sampled_from([None, 5, 500]),
+)
+def test_no_plan_breaks_a_rule(offers, zdr, resting, routing, image, most):
+    """Whatever the world: a candidate has every required feature, ZDR does not leak, lists hold, and all are accounted for."""
+    health = Health(resting=dict.fromkeys(resting, NOW.timestamp() + 9))
+    snapshot = world({"m": offers}, zdr=zdr, health=health)
+    routing = {name: value for name, value in routing.items() if name in ("zdr", "sort") or set(value) <= set(offers)}
+    body = {"input": IMAGE if image else "hi", "routing": {"provider": routing}} if routing else {}
+    if most is not None:
+        body["max_output_tokens"] = most
+    call = call_of(**body)
+    try:
+        made = plan(call, snapshot)
+    except (InvalidRequest, NoZdrRoute):
+        return
+    for target in made.targets:
+        name = target.provider.id
+        assert name not in resting or made.reason.startswith("every offer rests")
+        assert not routing.get("zdr") or name in zdr
+        assert not routing.get("only") or name in routing["only"]
+        assert name not in routing.get("ignore", ())
+        assert not ("input" in body and image) or target.facts.images is not False
+        assert most is None or target.facts.max_output is None or most <= target.facts.max_output
+    told = {target.id for target in made.targets} | {each.target for each in made.excluded}
+    assert told == {f"{name}/m" for name in offers}
