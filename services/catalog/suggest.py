@@ -6,6 +6,10 @@ from typing import Final
 
 QUERY_LENGTH_MAX: Final = 100
 _CUTOFF: Final = 0.25
+_SHORT: Final = 5
+_CUTOFF_SHORT: Final = 0.14
+"""In a word of up to `_SHORT` pieces one wrong letter leaves one piece in seven."""
+
 _COMMON: Final = 300
 """A piece that so many names have says little about any of them, and would cost the most."""
 
@@ -31,7 +35,8 @@ class Suggestions:
         shared = Counter(name for names in found for name in names)
         scores = {name: self._score(name, pieces, number) for name, number in shared.items()}
         best = sorted(scores, key=lambda name: (-scores[name], len(name), name))
-        return [name for name in best[:count] if scores[name] >= _CUTOFF]
+        cutoff = _CUTOFF_SHORT if len(pieces) <= _SHORT else _CUTOFF
+        return [name for name in best[:count] if scores[name] >= cutoff]
 
     def _score(self, name: str, pieces: set[str], shared: int) -> float:
         return shared / (len(pieces) + self._sizes[name] - shared)

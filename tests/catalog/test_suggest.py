@@ -19,6 +19,7 @@ from services.errors import ModelNotFound
         ("gemini-2.5-por", "gemini-2.5-pro"),
         ("openai/gpt-5.44", "openai/gpt-5.4"),
         ("nobody/gpt-5.4", "gpt-5.4"),
+        ("sandbox/ecko", "sandbox/echo"),
     ],
 )
 def test_a_wrong_name_is_answered_with_the_right_one(wrong: str, right: str):
