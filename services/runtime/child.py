@@ -12,8 +12,7 @@ from typing import Final
 _PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
 _BACKOFF_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _HEALTHY_AFTER_SECONDS: Final = 10.0  # a process that lived this long starts with a fresh back-off
-
-_LAST_WORDS_SECONDS: Final = 2.0  # to settle what is cut off
+_LAST_WORDS_SECONDS: Final = 2.0  # more than a worker takes to settle what is cut off
 
 
 class Child:
@@ -24,12 +23,6 @@ class Child:
         self._command = command
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id while it runs."""
-        running = self._process is not None and self._process.returncode is None
-        return self._process.pid if running and self._process else None
 
     async def run(self, died: Callable[["Child", int], bool]) -> None:
         """Keeps it running until `stop` or `kill`, or until `died`, asked at every other end, says no."""

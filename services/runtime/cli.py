@@ -1,8 +1,9 @@
-"""The command line: `concentrate serve`, `concentrate keys …`, `concentrate catalog …`."""
+"""The command line: `concentrate serve`, `concentrate service …`, `concentrate keys …`, `concentrate catalog …`."""
 
 import asyncio
 import os
 import sys
+from typing import Annotated, Literal
 
 import typer
 
@@ -32,6 +33,17 @@ def serve() -> None:
     except (settings.SettingsError, supervisor.StartFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         raise typer.Exit(1) from None
+
+
+@app.command()
+def service(
+    name: Annotated[Literal["routing", "adapters", "billing"], typer.Argument(help="Which one.")],
+    address: Annotated[str, typer.Option(help="HOST:PORT or unix:PATH. It asks for no key: keep it private.")],
+) -> None:
+    """Serve one service apart, for gateways whose ROUTING_ADDRESS, ADAPTERS_ADDRESS or BILLING_ADDRESS names it."""
+    from services.runtime import worker  # noqa: PLC0415 - as above
+
+    worker.run(address, name)
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ get our JSON with the exact HTTP status, which gRPC cannot say: it travels in me
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -31,7 +32,13 @@ _log = structlog.get_logger("rpc")
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every unary-unary and unary-stream method. Cancellation and our own `abort` pass through."""
+    """Wraps every unary-unary and unary-stream method. Cancellation and our own `abort` pass through.
+
+    handling: the calls that are being handled, those included that were cut off and are cleaning up.
+    """
+
+    def __init__(self) -> None:
+        self.handling: set[asyncio.Task[Any]] = set()
 
     async def intercept_service(
         self,
@@ -43,45 +50,41 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or handler.request_streaming:
             return handler  # unknown methods, and reflection, which has errors of its own
-        read = handler.request_deserializer
-        if handler.response_streaming:
-            behaviour: Any = handler.unary_stream
-            wrap = _writer if inspect.iscoroutinefunction(behaviour) else _stream
-            return grpc.unary_stream_rpc_method_handler(
-                wrap(behaviour, read, method), None, handler.response_serializer
-            )
-        return grpc.unary_unary_rpc_method_handler(
-            _unary(handler.unary_unary, read, method), None, handler.response_serializer
-        )
+        read, write = handler.request_deserializer, handler.response_serializer
+        if not handler.response_streaming:
+            unary = self._guarded(handler.unary_unary, read, method)
+            return grpc.unary_unary_rpc_method_handler(unary, None, write)
+        behaviour: Any = handler.unary_stream
+        if not inspect.iscoroutinefunction(behaviour):
+            behaviour = _writing(behaviour)
+        return grpc.unary_stream_rpc_method_handler(self._guarded(behaviour, read, method), None, write)
+
+    def _guarded(self, behaviour: Any, read: Read, method: str) -> Callable[[bytes, Context], Awaitable[Any]]:
+        async def handle(data: bytes, context: Context) -> Any:
+            task = asyncio.current_task()
+            assert task is not None, "grpc.aio runs each call in a task"
+            self.handling.add(task)
+            try:
+                return await behaviour(_message(data, read), context)
+            except (asyncio.CancelledError, grpc.aio.AbortError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
+                await _abort(context, error, method)
+            finally:
+                self.handling.discard(task)
+
+        return handle
 
 
-def _unary(behaviour: Any, read: Read, method: str) -> Callable[[bytes, Context], Awaitable[Any]]:
-    async def unary(data: bytes, context: Context) -> Any:
-        try:
-            return await behaviour(_message(data, read), context)
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
-            await _abort(context, error, method)
+def _writing(behaviour: Any) -> Callable[[Any, Context], Awaitable[None]]:
+    """A handler that yields, as one that writes: it is closed at once when the caller leaves, not when it is collected."""
 
-    return unary
+    async def write(request: Any, context: Context) -> None:
+        async with aclosing(behaviour(request, context)) as answers:
+            async for answer in answers:
+                await context.write(answer)
 
-
-_writer = _unary
-"""A stream whose handler writes by itself (`await context.write(…)`) is awaited just like a unary call."""
-
-
-def _stream(behaviour: Any, read: Read, method: str) -> Callable[[bytes, Context], AsyncIterator[Any]]:
-    async def stream(data: bytes, context: Context) -> AsyncIterator[Any]:
-        try:
-            async for answer in behaviour(_message(data, read), context):
-                yield answer
-        except (asyncio.CancelledError, grpc.aio.AbortError):
-            raise
-        except Exception as error:  # noqa: BLE001 - as above
-            await _abort(context, error, method)
-
-    return stream
+    return write
 
 
 def _message(data: bytes, read: Read) -> Any:

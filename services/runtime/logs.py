@@ -4,7 +4,8 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Any, Final, Literal, TextIO
 
 import structlog
 
@@ -57,6 +58,7 @@ def configure(
     chain: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.format_exc_info,
     ]
@@ -66,7 +68,7 @@ def configure(
     structlog.configure(
         processors=[*chain, redaction, render],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=partial(_Named, sys.stderr),
         cache_logger_on_first_use=True,
     )
     foreign = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[*chain], processors=[
@@ -75,3 +77,11 @@ def configure(
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(foreign)
     logging.basicConfig(handlers=[handler], level=max(_LEVELS[level], logging.WARNING), force=True)
+
+
+class _Named(structlog.PrintLogger):
+    """A logger that knows its name, as `add_logger_name` wants it."""
+
+    def __init__(self, file: TextIO, name: str = "concentrate") -> None:
+        super().__init__(file)
+        self.name = name

@@ -12,6 +12,8 @@ from services.runtime.interceptors import ErrorInterceptor
 
 MESSAGE_BYTES_MAX: Final = 64 << 20  # the edge stops at 32 MiB; base64 and JSON may grow on the way back
 
+LAST_WORDS_SECONDS: Final = 1.5
+
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
@@ -27,7 +29,8 @@ class Server:
     """Serves what `registrations` add, plus health and reflection. `names`: full names of the services."""
 
     def __init__(self, registrations: Sequence[Register], names: Sequence[str]) -> None:
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=_OPTIONS)
+        self._interceptor = ErrorInterceptor()
+        self._server = grpc.aio.server(interceptors=(self._interceptor,), options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names = names
         for register in registrations:
@@ -46,7 +49,11 @@ class Server:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     async def stop(self, grace: float) -> None:
-        """Reports NOT_SERVING, takes no new call, and gives the accepted ones `grace` seconds to finish."""
+        """Reports NOT_SERVING, takes no new call, and gives the accepted ones `grace` seconds to finish.
+
+        Those that are cut off then still have a moment to clean up: to settle what was used, to abort the provider.
+        """
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace)
-        await asyncio.sleep(0)  # lets the handlers' own `finally` blocks run before the loop goes on
+        if self._interceptor.handling:
+            await asyncio.wait(self._interceptor.handling, timeout=LAST_WORDS_SECONDS)

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
@@ -145,6 +146,10 @@ def _convert(variable: str, text: str, kind: Any) -> Any:
 def _check(settings: Settings) -> None:
     if not 0 < settings.port < 65536:
         raise SettingsError(f"PORT={settings.port} is not a port (1 to 65535).")
+    try:
+        ip_address(settings.host)
+    except ValueError as error:
+        raise SettingsError(f"CONCENTRATE_HOST={settings.host!r} is not an IP address.") from error
     if not 0 < settings.workers <= 256:
         raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
     if not 0 < settings.ping_seconds <= 15:

@@ -118,7 +118,7 @@ class Supervisor:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     tls = self._settings.tls_cert_file is not None
-                    if await get(self._local_host(), self._settings.port, HEALTH, tls=tls) == 200:
+                    if await get(local_address(self._settings.host), self._settings.port, HEALTH, tls=tls) == 200:
                         return
             if asyncio.get_running_loop().time() > deadline:
                 raise StartFailed(f"The gateway was not ready after {START_SECONDS_MAX:g} seconds.")
@@ -128,11 +128,10 @@ class Supervisor:
     def _announce(self) -> None:
         self._ready = True
         scheme = "https" if self._settings.tls_cert_file else "http"
-        sys.stdout.write(f"ready {scheme}://{self._local_host()}:{self._settings.port}\n")
+        host = local_address(self._settings.host)
+        address = f"[{host}]" if ":" in host else host
+        sys.stdout.write(f"ready {scheme}://{address}:{self._settings.port}\n")
         sys.stdout.flush()
-
-    def _local_host(self) -> str:
-        return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._settings.host, self._settings.host)  # noqa: S104
 
     async def _drain(self, admin: Admin, edge: Child, workers: Sequence[Child]) -> None:
         deadline = asyncio.get_running_loop().time() + self._settings.drain_seconds
@@ -144,6 +143,11 @@ class Supervisor:
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         await asyncio.gather(*(worker.stop(left) for worker in workers))
         await edge.stop(0.5)
+
+
+def local_address(host: str) -> str:
+    """Where this machine reaches what listens on `host`."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
 
 
 def _make_first_key(settings: Settings) -> None:

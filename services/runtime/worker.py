@@ -17,20 +17,25 @@ from services.runtime.server import Server
 _log = structlog.get_logger("worker")
 
 
-def main() -> None:
+def run(address: str, role: bootstrap.Role) -> None:
     """Serves until SIGTERM; a second one ends the grace. Exit code 78: the configuration cannot be used."""
-    parser = argparse.ArgumentParser(prog="worker", description=__doc__)
-    parser.add_argument("--address", required=True, help="unix:PATH, or HOST:PORT for a service apart")
-    parser.add_argument("--role", choices=bootstrap.ROLES, default="gateway", help="what it serves")
-    arguments = parser.parse_args()
     try:
         configuration = settings.read(os.environ)
         logs.configure(configuration.log_level, configuration.log_format, os.environ.items())
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(configuration, arguments.address, arguments.role))
+            runner.run(_serve(configuration, address, role))
     except settings.SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(EXIT_CONFIGURATION)
+
+
+def main() -> None:
+    """What the supervisor starts."""
+    parser = argparse.ArgumentParser(prog="worker", description=__doc__)
+    parser.add_argument("--address", required=True, help="unix:PATH, or HOST:PORT for a service apart")
+    parser.add_argument("--role", choices=bootstrap.ROLES, default="gateway", help="what it serves")
+    arguments = parser.parse_args()
+    run(arguments.address, arguments.role)
 
 
 async def _serve(configuration: settings.Settings, address: str, role: bootstrap.Role) -> None:
@@ -41,7 +46,10 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
         server = Server([each.register for each in services], [each.name for each in services])
         gc.collect()
         gc.freeze()  # code, catalogue and prices stay: looking through them again stops every stream for 50 ms
-        await server.start(address)
+        try:
+            await server.start(address)
+        except RuntimeError as error:
+            raise settings.SettingsError(f"Cannot listen on {address}.") from error
         _log.debug("serving", address=address)
         await signals.acquire()
         stopping = asyncio.create_task(server.stop(configuration.drain_seconds))

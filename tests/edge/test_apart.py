@@ -30,7 +30,7 @@ def worker(folder: Path, role: str, config: str = "") -> Iterator[subprocess.Pop
     rows.write_text(config)
     address = f"unix:{folder / role}.sock"
     process = subprocess.Popen(
-        [sys.executable, "-m", "services.runtime.worker", "--role", role, "--address", address],
+        [sys.executable, "-m", "services.runtime.cli", "service", role, "--address", address],
         cwd=ROOT,
         env={
             "PATH": os.environ["PATH"],

@@ -35,6 +35,7 @@ def test_a_secret_does_not_print():
     [
         ("PORT", "http"),
         ("PORT", "70000"),
+        ("CONCENTRATE_HOST", "localhost"),
         ("WORKERS", "0"),
         ("PING_SECONDS", "20"),
         ("DRAIN_SECONDS", "nan"),
