@@ -66,7 +66,9 @@ class Adapter:
             async with self._http.send(request.method, url, headers, request.body) as response:
                 if response.status >= 300:
                     body = (await response.read())[:ERROR_BYTES_MAX]
-                    raise failure.of_status(dialect.error(response.status, response.headers, body))
+                    raise failure.of_status(dialect, response.status, response.headers, body)
+                if call.stream and _is_whole(response):
+                    raise failure.of_whole(dialect, call, target, await response.read())
                 yield [Opened(target.provider.id, scope, [*losses, *request.losses])]
                 if call.stream:
                     async for batch in _stream(response, dialect, call, target):
@@ -77,6 +79,11 @@ class Adapter:
             raise UpstreamError(Kind.TIMEOUT, "The provider stayed silent for too long.") from None
         except ConnectionFailed as error:
             raise UpstreamError(Kind.UNAVAILABLE, f"The connection to the provider failed ({error}).") from None
+
+
+def _is_whole(response: Response) -> bool:
+    """Whether the body is surely no stream. Of those that are, some come with another type or none."""
+    return response.headers.get("content-type", "").startswith("application/json") or failure.is_page(response.headers)
 
 
 def _url(target: Target, request: HttpRequest) -> str:

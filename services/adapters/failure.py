@@ -1,12 +1,13 @@
 """What a provider's error is to our caller: whose fault, in whose words, never with a secret in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.dialect import Dialect, Kind, UpstreamError
 from services.adapters.redaction import clean
 from services.catalog.schema import Target
 from services.errors import GatewayError, InvalidRequest, ProviderFailed, UpstreamTimeout
+from services.vocabulary.call import Call
 
 _SUMMARY: Final = {
     Kind.CREDENTIAL: "refused the gateway's credential",
@@ -19,11 +20,35 @@ _SUMMARY: Final = {
 }
 
 
-def of_status(error: UpstreamError) -> UpstreamError:
-    """An HTTP error. A model this provider does not have may be had elsewhere, so its 404 is not the caller's mistake."""
-    if error.status == 404 and error.kind is Kind.CALLER:
-        error.kind = Kind.UNAVAILABLE
+# Statuses that can be about what the caller asked for. The others are about what only the operator chooses (address, method,
+# account) or about the provider's own state; a model it does not have (404) or has no more (410) may be had elsewhere.
+_ABOUT_THE_CALL: Final = frozenset({400, 413, 415, 422})
+
+
+def of_status(dialect: Dialect, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """An HTTP answer with a status of 300 or more."""
+    if status < 400:
+        return UpstreamError(Kind.UNAVAILABLE, f"It redirects (status {status}), which is not followed.", status=status)
+    if is_page(headers):  # of a proxy in between: it says nothing to a client, and may name hosts
+        body = b""
+    error = dialect.error(status, headers, body)
+    if error.kind is Kind.CALLER and status not in _ABOUT_THE_CALL:
+        error.kind = Kind.CREDENTIAL if status == 402 else Kind.UNAVAILABLE
     return error
+
+
+def of_whole(dialect: Dialect, call: Call, target: Target, body: bytes) -> UpstreamError:
+    """A whole answer where a stream was asked for: what it says went wrong, or else that it is no stream."""
+    try:
+        dialect.answer(body, call, target)
+    except UpstreamError as error:
+        return error
+    return UpstreamError(Kind.PROTOCOL, "a whole answer where a stream was asked for")
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether the body is a web page."""
+    return headers.get("content-type", "").startswith("text/html")
 
 
 def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> GatewayError:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from services.adapters.dialect import UpstreamError
 from services.adapters.dialects.openai_responses import OpenAIResponses
 from services.catalog.schema import Provider, Target
 from services.responses import intake
@@ -76,3 +77,16 @@ def test_a_provider_without_sequence_numbers_gets_them_counted_on() -> None:
     bare = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"c"}\n\n'
     last = json.loads(sent(delta(0, "a") + delta(1, "b") + bare).split(b"data: ")[-1])
     assert last["sequence_number"] == 2
+
+
+def test_what_has_no_type_is_no_event() -> None:
+    """It is read over, and not passed to a client that would not know it as one."""
+    stream = delta(0, "a") + b"data: {}\n\n" + b'event: heartbeat\ndata: {"n":1}\n\n' + delta(1, "b")
+    assert sent(stream) == delta(0, "a") + delta(1, "b")
+
+
+@pytest.mark.parametrize("name", [b"", b"event: error\n", b"event: other\n"])
+def test_an_error_without_a_type_is_the_providers_error(name: bytes) -> None:
+    """As the chat API writes it, which proxies do whatever the API is."""
+    with pytest.raises(UpstreamError, match="overloaded now"):
+        sent(delta(0, "a") + name + b'data: {"error":{"message":"overloaded now","code":"server_error"}}\n\n')

@@ -39,6 +39,7 @@ _STATUSES: Final = {
     408: Kind.TIMEOUT,
     424: Kind.FAILED,  # Bedrock: the model failed
     429: Kind.RATE_LIMITED,
+    504: Kind.TIMEOUT,
 }
 _NO_CREDIT: Final = "credit balance is too low"  # a 400, though it is the account that lacks money
 _TEXT_MAX: Final = 500  # of a body that is no JSON

@@ -88,6 +88,8 @@ class NativeDecoder:
             raise errors.failed(_read(data, _lifecycle).response.error)
         if name == "error":
             raise errors.failed(_error_of(_read(data, _failure)))
+        if b'"type"' not in data:
+            return _typeless(data)
         return (NativeEvent(name, _line(data)),)
 
     def close(self) -> Sequence[Event]:
@@ -95,6 +97,13 @@ class NativeDecoder:
         if not self._ended:
             raise UpstreamError(Kind.TRUNCATED, "The provider's stream ended before the answer did.")
         return ()
+
+
+def _typeless(data: bytes) -> Sequence[Event]:
+    """What is no event of this format: an error as other APIs write it, or something to read over."""
+    if (error := _read(data, _failure).error) is not None:
+        raise errors.failed(error)
+    return ()
 
 
 def _error_of(failure: _Failure) -> WireError:

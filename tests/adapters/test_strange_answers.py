@@ -1,0 +1,106 @@
+"""What stands between the gateway and a provider, or is not the provider at all, is never taken for an answer."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from services.adapters.adapter import Adapter
+from services.adapters.credentials import EnvironmentCredentials
+from services.catalog.schema import Auth, Provider, Target
+from services.errors import GatewayError
+from services.responses import intake
+from services.vocabulary.event import Event
+from services.wire.http import Http, Timeouts
+from tests.fake_provider import Fake, Reply, serve
+
+DIALECTS = ["openai_responses", "openai_chat", "anthropic_messages", "gemini", "cohere_chat"]
+JSON = {"content-type": "application/json"}
+PAGE = {"content-type": "text/html; charset=utf-8"}
+HTML = b"<html><title>502 at proxy.within.example</title></html>"
+
+WHOLE = {
+    "openai_responses": {"id": "r", "object": "response", "status": "completed", "output": []},
+    "openai_chat": {"choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}]},
+    "anthropic_messages": {
+        "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 1},
+    },
+    "gemini": {"candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}]},
+    "cohere_chat": {"finish_reason": "COMPLETE", "message": {"role": "assistant", "content": [{"type": "text", "text": "hi"}]}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[Fake]:
+    with serve(Fake()) as running:
+        yield running
+
+
+def refused(fake: Fake, dialect: str, reply: Reply, *, stream: bool) -> tuple[GatewayError, list[Event]]:
+    """The error of a call that is answered so, and the events before it."""
+    fake.reply = reply
+    row = Provider(id="p", name="P", dialect=dialect, base_url=fake.url, auth=Auth(scheme="none"))
+    target = Target(row, dialect, "m", "m")
+    call = intake.read(json.dumps({"model": "p/m", "input": "hi", "stream": stream}).encode())
+    events: list[Event] = []
+
+    async def ask() -> None:
+        http = Http(Timeouts(), lambda *_: None)
+        try:
+            async for batch in Adapter(http, EnvironmentCredentials({"p": row}, {})).generate(call, target):
+                events.extend(batch)
+        finally:
+            await http.close()
+
+    with pytest.raises(GatewayError) as raised:
+        asyncio.run(ask())
+    return raised.value, events
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(
+    ("status", "http"),
+    [
+        (301, 424), (302, 424), (307, 424), (400, 400), (402, 424), (404, 424), (405, 424), (409, 424), (410, 424),
+        (413, 400), (422, 400), (451, 424), (500, 424), (502, 424), (504, 504), (529, 424),
+    ],
+)  # fmt: skip
+def test_a_status_is_the_callers_fault_only_if_it_can_be(fake: Fake, dialect: str, status: int, http: int):
+    """Addresses, accounts, methods and redirects are the operator's; the words of the provider are passed on."""
+    body = json.dumps({"message": "its words", "error": {"message": "its words"}}).encode()
+    reply = Reply(body, status, {**JSON, "location": "http://10.0.0.1/login"})
+    error, events = refused(fake, dialect, reply, stream=False)
+    assert (error.http, error.model, events) == (http, "p/m", [])
+    assert ("its words" if status >= 400 else "redirects") in error.message
+    assert "10.0.0.1" not in error.message
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_web_page_is_no_answer_and_is_not_shown(fake: Fake, dialect: str, stream: bool, status: int):
+    """It comes from a proxy in between, and may name hosts. Nothing was begun, so another provider may be tried."""
+    error, events = refused(fake, dialect, Reply(HTML, status, PAGE), stream=stream)
+    assert error.http == 424
+    assert "within" not in error.message
+    assert not stream or not events
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_whole_answer_to_a_streamed_request_is_said_to_be_one(fake: Fake, dialect: str):
+    """A server that cannot stream; found before anything is sent to the client."""
+    error, events = refused(fake, dialect, Reply(json.dumps(WHOLE[dialect]).encode()), stream=True)
+    assert (error.http, events) == (424, [])
+    assert "whole answer where a stream was asked for" in error.message
+
+
+@pytest.mark.parametrize("dialect", ["openai_responses", "openai_chat", "anthropic_messages"])
+def test_an_error_with_status_200_is_told_in_its_words(fake: Fake, dialect: str):
+    """Streamed or not."""
+    body = json.dumps({"error": {"message": "its words", "type": "server_error"}}).encode()
+    for stream in (False, True):
+        error, events = refused(fake, dialect, Reply(body), stream=stream)
+        assert error.http == 424
+        assert "its words" in error.message
+        assert not stream or not events
