@@ -1,6 +1,16 @@
 """Token counts in disjoint classes: every token is in exactly one, so that a price applies to it exactly once."""
 
+from typing import Final
+
 import msgspec
+
+# What providers call the tier that costs what the price list says.
+_USUAL_TIERS: Final = frozenset({"auto", "default", "standard", "on_demand"})
+
+
+def unusual_tier(word: str | None) -> str:
+    """A provider's word for the tier it served at, as `Usage.tier` wants it: empty for the usual one."""
+    return "" if word is None or word in _USUAL_TIERS else word
 
 
 class Usage(msgspec.Struct, frozen=True):

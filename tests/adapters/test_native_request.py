@@ -151,3 +151,4 @@ def test_penalties_are_of_open_responses_only(native):
     body, losses = written(native=native, presence_penalty=0.5, frequency_penalty=0.5)
     assert not {"presence_penalty", "frequency_penalty"} & body.keys()
     assert {loss.param for loss in losses} == {"presence_penalty", "frequency_penalty"}
+    assert written(native=native, presence_penalty=None)[1] == []

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from services.adapters.dialect import UpstreamError
@@ -9,7 +10,7 @@ from services.adapters.dialects.openai_responses import OpenAIResponses
 from services.catalog.schema import Provider, Target
 from services.responses import intake
 from services.responses.native import NativeLane
-from services.vocabulary.event import Event, NativeEvent, Opened
+from services.vocabulary.event import Event, NativeEvent, Opened, UsageReported
 
 CALL = intake.read(b'{"model":"openai/m","input":"hi","stream":true}')
 TARGET = Target(
@@ -90,3 +91,14 @@ def test_an_error_without_a_type_is_the_providers_error(name: bytes) -> None:
     """As the chat API writes it, which proxies do whatever the API is."""
     with pytest.raises(UpstreamError, match="overloaded now"):
         sent(delta(0, "a") + name + b'data: {"error":{"message":"overloaded now","code":"server_error"}}\n\n')
+
+
+@pytest.mark.parametrize(("word", "tier"), [("default", ""), ("auto", ""), ("flex", "flex"), ("priority", "priority")])
+@pytest.mark.parametrize("native", [True, False], ids=["native", "for another surface"])
+def test_the_tier_is_the_one_the_provider_served_at(native, word, tier):
+    """Prices depend on it."""
+    usage = {"input_tokens": 2, "output_tokens": 1}
+    body = json.dumps({"status": "completed", "output": [], "usage": usage, "service_tier": word}).encode()
+    call = CALL if native else msgspec.structs.replace(CALL, native=None)
+    events = OpenAIResponses().answer(body, call, TARGET)
+    assert [event.usage.tier for event in events if isinstance(event, UsageReported)] == [tier]

@@ -444,6 +444,18 @@ def test_usage_is_disjoint(wire, usage):
     assert answer({"content": "x"}, usage=wire)[-2] == UsageReported(usage)
 
 
+@pytest.mark.parametrize(
+    ("word", "tier"), [("default", ""), ("on_demand", ""), ("flex", "flex"), ("priority", "priority")]
+)
+def test_the_tier_is_the_one_the_provider_served_at(word, tier):
+    """Prices depend on it; every chunk may say it."""
+    assert answer({"content": "x"}, service_tier=word)[-2].usage.tier == tier
+    told = {**chunk({"content": "Hi"}), "service_tier": word}
+    last = {"choices": [], "usage": COUNTS}
+    events = decode(sse(told, chunk(finish="stop"), last, "[DONE]"))
+    assert next(event.usage.tier for event in events if isinstance(event, UsageReported)) == tier
+
+
 # ---- what goes wrong -------------------------------------------------------------------------------------------------
 
 WHOLE = sse(chunk({"content": "Hi"}), chunk(finish="stop"), {"choices": [], "usage": COUNTS}, "[DONE]")

@@ -24,7 +24,7 @@ from services.vocabulary.event import (
     ToolCallStarted,
     UsageReported,
 )
-from services.vocabulary.usage import Usage
+from services.vocabulary.usage import Usage, unusual_tier
 
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop",
@@ -70,6 +70,7 @@ class Reader:
         self._refused = False
         self._speaking = False  # what is open now is text
         self._usage: WireUsage | None = None
+        self._tier: str | None = None
         self.finish: str | None = None
 
     def read(self, completion: Completion, events: list[Event]) -> None:
@@ -78,6 +79,8 @@ class Reader:
             self._usage = completion.usage  # counts are cumulative where they come more than once
         elif completion.x_groq is not None and completion.x_groq.usage is not None:
             self._usage = completion.x_groq.usage
+        if completion.service_tier is not None:
+            self._tier = completion.service_tier
         for choice in completion.choices or ():
             if choice.index == 0:
                 self._read_choice(choice, completion.citations, events)
@@ -96,7 +99,7 @@ class Reader:
             reason = "refusal"
         # Search models look up the web for every answer and never say so; the citations show it.
         searches = 1 if self._searches and self._cited else 0
-        counted = [UsageReported(_usage(self._usage, searches))] if self._usage is not None else []
+        counted = [UsageReported(_usage(self._usage, searches, self._tier))] if self._usage is not None else []
         return [*events, *counted, Finished(reason)]
 
     def _read_choice(self, choice: Choice, citations: list[str] | None, events: list[Event]) -> None:
@@ -235,7 +238,7 @@ def _close(call: _OpenCall, events: list[Event]) -> None:
     events.append(ToolCallDone(call.key))
 
 
-def _usage(wire: WireUsage, searches: int) -> Usage:
+def _usage(wire: WireUsage, searches: int, tier: str | None) -> Usage:
     """Disjoint classes. Prompt tokens include cached ones everywhere."""
     prompt, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
     details = wire.prompt_tokens_details
@@ -257,4 +260,5 @@ def _usage(wire: WireUsage, searches: int) -> Usage:
         output=output,
         reasoning=min(reasoning, output),
         web_searches=searches,
+        tier=unusual_tier(tier),
     )

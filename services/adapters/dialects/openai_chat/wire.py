@@ -126,6 +126,7 @@ class Completion(msgspec.Struct, gc=False):
     choices: list[Choice] | None = None
     usage: Usage | None = None
     x_groq: Groq | None = None
+    service_tier: str | None = None
     citations: list[str] | None = None
     object: str | None = None
     error: dict[str, msgspec.Raw] | str | None = None

@@ -43,6 +43,8 @@ _OUR_REASONING: Final = re.compile(rb'"rs_[0-9a-f]{38}"')
 _OUR_RECEIPT: Final = "hosted_tool_item"
 _REFERENCE: Final = "item_reference"
 
+_NULL: Final = msgspec.Raw(b"null")
+
 _entries = msgspec.json.Decoder(list[Fields])
 _fields = msgspec.json.Decoder(Fields)
 
@@ -57,8 +59,7 @@ def native_request(call: Call, target: Target) -> HttpRequest:
         if fields.pop(name, None) is not None and name == "cache_control":
             losses.append(_CACHE_LOSS)
     for name in PENALTIES:
-        if name in fields:
-            del fields[name]
+        if bytes(fields.pop(name, _NULL)) != b"null":
             losses.append(Loss(name, "dropped", NO_PENALTIES))
     for name in ("input", "tools"):
         raw = fields.get(name)

@@ -54,7 +54,7 @@ def ending(answer: Answer) -> list[Event]:
         raise errors.failed(answer.error)
     events: list[Event] = []
     if answer.usage is not None:
-        events.append(UsageReported(answer.usage.disjoint(answer.web_searches())))
+        events.append(UsageReported(answer.usage.disjoint(answer.web_searches(), answer.service_tier)))
     events.append(Finished(finish_reason(answer)))
     return events
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.vocabulary.usage import Usage
+from services.vocabulary.usage import Usage, unusual_tier
 
 
 class InputDetails(msgspec.Struct):
@@ -26,7 +26,7 @@ class WireUsage(msgspec.Struct):
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
 
-    def disjoint(self, web_searches: int) -> Usage:
+    def disjoint(self, web_searches: int, service_tier: str | None) -> Usage:
         """The same in classes of which every token is in exactly one."""
         details = self.input_tokens_details or InputDetails()
         read, written = details.cached_tokens or 0, details.cache_write_tokens or 0
@@ -38,6 +38,7 @@ class WireUsage(msgspec.Struct):
             output=self.output_tokens,
             reasoning=reasoning,
             web_searches=web_searches,
+            tier=unusual_tier(service_tier),
         )
 
 
@@ -69,6 +70,7 @@ class Answer(msgspec.Struct):
     error: WireError | None = None
     incomplete_details: Incomplete | None = None
     usage: WireUsage | None = None
+    service_tier: str | None = None
     output: list[Item] = []
 
     def web_searches(self) -> int:
