@@ -31,9 +31,14 @@ class Gateway:
         return {"authorization": f"Bearer {self.key}"}
 
     def pids(self, containing: str = "") -> list[int]:
-        """Process ids of the children whose command line contains the text: `worker`, `envoy`."""
+        """Process ids of the children whose command line contains the text."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [pid for pid in map(int, children) if containing in command_line(pid)]
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers that serve; the one on standby is none."""
+        listening = {line.split()[6] for line in Path("/proc/net/unix").read_text().split("\n") if "/worker-" in line}
+        return [pid for pid in self.pids("runtime.worker") if listening & sockets(pid)]
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 40) -> int:
         """Sends the signal and waits for the end."""
@@ -108,6 +113,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def sockets(pid: int) -> set[str]:
+    """Inodes of the sockets a process holds."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 def command_line(pid: int) -> str:

@@ -6,7 +6,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
@@ -16,12 +17,12 @@ _LAST_WORDS_SECONDS: Final = 2.0  # more than a worker takes to settle what is c
 
 
 class Child:
-    """A process of its own session (so Ctrl-C reaches only us), whose stdout is our stderr."""
+    """A process that `start` starts, as often as needed."""
 
-    def __init__(self, name: str, command: Sequence[str]) -> None:
+    def __init__(self, name: str, start: Callable[[], Awaitable[Process]]) -> None:
         self.name = name
-        self._command = command
-        self._process: asyncio.subprocess.Process | None = None
+        self._start = start
+        self._process: Process | None = None
         self._stopping = asyncio.Event()
 
     async def run(self, died: Callable[["Child", int], bool]) -> None:
@@ -41,13 +42,7 @@ class Child:
     async def _lifetime(self) -> int:
         """Starts the process and waits for its end; the exit code."""
         try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr,
-                start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
-            )
+            self._process = await self._start()
         except OSError as error:  # out of memory or processes, for now
             return error.errno or 1
         if self._stopping.is_set():
@@ -79,6 +74,20 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+
+async def spawn(*command: str, listening: bool = False) -> Process:
+    """Starts a process of its own session (so Ctrl-C reaches only us), whose stdout is our stderr, and which dies with us.
+
+    listening: it has a pipe from us as its stdin. Raises `OSError`.
+    """
+    return await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.PIPE if listening else asyncio.subprocess.DEVNULL,
+        stdout=sys.stderr,
+        start_new_session=True,
+        preexec_fn=_die_with(os.getpid()),
+    )
 
 
 def _die_with(parent: int) -> Callable[[], None] | None:

@@ -16,6 +16,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,10 @@ import structlog
 from services.keys.keyring import SqliteKeyRing
 from services.runtime import envoy
 from services.runtime.admin import Admin, get
-from services.runtime.child import Child
+from services.runtime.child import Child, spawn
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.settings import Settings, SettingsError
+from services.runtime.standby import Standby
 
 START_SECONDS_MAX: Final = 60.0
 SOCKET_PATH_LENGTH_MAX: Final = 100  # the kernel's limit is 107 on Linux, 103 on macOS
@@ -48,6 +50,7 @@ class Supervisor:
         self._signals = asyncio.Semaphore(0)
         self._ready = False
         self._failure: str | None = None
+        self._standby = Standby()
         self._workers: Sequence[Child] = ()
         self._on_terminal = sys.stdin is not None and sys.stdin.isatty()
 
@@ -68,11 +71,11 @@ class Supervisor:
         sockets = [folder / f"worker-{number}.sock" for number in range(self._settings.workers)]
         if len(str(sockets[-1])) > SOCKET_PATH_LENGTH_MAX:
             raise SettingsError(f"TMPDIR: {folder} is too long a path for unix sockets.")
-        workers = self._workers = [Child(path.stem, _worker_command(path)) for path in sockets]
+        workers = self._workers = [Child(path.stem, partial(self._standby.worker, path)) for path in sockets]
         running = [asyncio.create_task(worker.run(self._died)) for worker in workers]
         await asyncio.sleep(0)  # the workers take longest to start, so they start first
         (folder / "envoy.json").write_text(envoy.render(self._settings, sockets, folder / "admin.sock"))
-        edge = Child("envoy", _envoy_command(folder / "envoy.json", len(workers)))
+        edge = Child("envoy", partial(spawn, *_envoy_command(folder / "envoy.json", len(workers))))
         running.append(asyncio.create_task(edge.run(self._died)))
         try:
             if await self._unless_signalled(self._until_ready()):
@@ -83,6 +86,7 @@ class Supervisor:
         finally:
             for child in (edge, *workers):
                 child.kill()
+            await self._standby.close()
             await asyncio.gather(*running, return_exceptions=True)
 
     def _hang_up(self) -> None:
@@ -97,6 +101,7 @@ class Supervisor:
         """Whether to start it again: only what has worked before."""
         if self._ready:
             _log.error("process died, restarting", process=child.name, exit_code=code)
+            self._standby.prepare()
         elif code == EXIT_CONFIGURATION:
             self._failure = "the configuration cannot be used."  # the worker has said what is wrong
         else:
@@ -127,6 +132,7 @@ class Supervisor:
 
     def _announce(self) -> None:
         self._ready = True
+        self._standby.prepare()
         scheme = "https" if self._settings.tls_cert_file else "http"
         host = local_address(self._settings.host)
         address = f"[{host}]" if ":" in host else host
@@ -162,10 +168,6 @@ def _make_first_key(settings: Settings) -> None:
     if key is not None:
         sys.stdout.write(f"your first API key, shown only now: {key}\n")
         sys.stdout.flush()
-
-
-def _worker_command(path: Path) -> list[str]:
-    return [sys.executable, "-m", "services.runtime.worker", "--address", f"unix:{path}"]
 
 
 def _envoy_command(configuration: Path, threads: int) -> list[str]:

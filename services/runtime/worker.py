@@ -30,12 +30,14 @@ def run(address: str, role: bootstrap.Role) -> None:
 
 
 def main() -> None:
-    """What the supervisor starts."""
+    """What the supervisor starts. With `-` everything is loaded by now, and the address comes when a worker is needed."""
     parser = argparse.ArgumentParser(prog="worker", description=__doc__)
-    parser.add_argument("--address", required=True, help="unix:PATH, or HOST:PORT for a service apart")
+    parser.add_argument("--address", required=True, help="unix:PATH, HOST:PORT, or - to wait for it on stdin")
     parser.add_argument("--role", choices=bootstrap.ROLES, default="gateway", help="what it serves")
     arguments = parser.parse_args()
-    run(arguments.address, arguments.role)
+    address = sys.stdin.readline().strip() if arguments.address == "-" else arguments.address
+    if address:  # else nobody needs us any more
+        run(address, arguments.role)
 
 
 async def _serve(configuration: settings.Settings, address: str, role: bootstrap.Role) -> None:

@@ -178,7 +178,7 @@ def test_without_a_worker_it_is_503_and_unavailable(impatient: Gateway, tmp_path
     """Nobody is there to say more, so gRPC clients get the code alone."""
     hi = Row("Hi", 503, "overloaded", "UNAVAILABLE", "", ())
     with serving(tmp_path) as gateway:
-        (worker,) = gateway.pids("runtime.worker")
+        (worker,) = gateway.workers()
         gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts another
         try:
             os.kill(worker, signal.SIGKILL)

@@ -37,7 +37,7 @@ def test_new_rows_are_served_without_a_restart(tmp_path: Path):
         with serving(
             tmp_path, CONCENTRATE_CONFIG=str(file), WORKERS="2", MINE_KEY="mine", CONCENTRATE_DISCOVER_LOCAL="off"
         ) as gateway:
-            workers = gateway.pids("worker")
+            workers = gateway.workers()
             file.write_text(rows(provider.port, "one"))
             gateway.process.send_signal(signal.SIGHUP)
             assert until_listed(gateway, "one") < 10
@@ -53,5 +53,5 @@ def test_new_rows_are_served_without_a_restart(tmp_path: Path):
             gateway.process.send_signal(signal.SIGHUP)
             time.sleep(1)
             until_listed(gateway, "two")
-            assert gateway.pids("worker") == workers
+            assert gateway.workers() == workers
             assert "not YAML" in gateway.log.read_text()

@@ -136,7 +136,7 @@ def raw(gateway: Gateway, request: bytes) -> tuple[int, dict[str, dict[str, obje
 def test_no_worker_is_503(tmp_path: Path):
     """After trying for a while, and with the seconds to wait, in the body and as `Retry-After`."""
     with serving(tmp_path) as gateway:
-        (worker,) = gateway.pids("runtime.worker")
+        (worker,) = gateway.workers()
         gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts another
         try:
             os.kill(worker, signal.SIGKILL)
