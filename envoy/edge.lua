@@ -2,6 +2,10 @@
 
 local OF_GRPC = {"grpc-accept-encoding", "grpc-status", "grpc-message", "grpc-status-details-bin"}
 
+local function of_grpc(headers)
+  return (headers:get("content-type") or ""):sub(1, 16) == "application/grpc"
+end
+
 -- Paths are published with and without a trailing slash.
 function envoy_on_request(handle)
   local headers = handle:headers()
@@ -9,6 +13,9 @@ function envoy_on_request(handle)
   local bare = path:match("^(.*[^/])/+$")
   if bare then
     headers:replace(":path", bare .. query)
+  end
+  if not of_grpc(headers) then  -- the worker would take it for a gRPC client's, and answer as to one
+    headers:remove("grpc-timeout")
   end
 end
 
@@ -34,8 +41,7 @@ function envoy_on_response(handle)
     headers = handle:headers()  -- reading a body yields, and what was held before that is void
     headers:replace("content-length", tostring(#json))
   end
-  local kind = headers:get("content-type") or ""
-  if kind:sub(1, 16) ~= "application/grpc" then
+  if not of_grpc(headers) then
     for _, name in ipairs(OF_GRPC) do
       headers:remove(name)
     end

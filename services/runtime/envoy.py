@@ -81,8 +81,9 @@ def _route(service: str) -> dict[str, Any]:
     return {"match": {"prefix": f"/{service}/"}, "route": _WORKERS}
 
 
-# No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout).
-_WORKERS: Final = {"cluster": "workers", "timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
+# No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout). A gRPC client's deadline is the
+# worker's to keep: the edge would reset a stream that has begun, and the client may hear that before its own clock rings.
+_WORKERS: Final = {"cluster": "workers", "timeout": "0s"}
 
 # A REST path is here until the transcoder has turned it into the path of a method, or refused it: CORS needs a route
 # before that. Nothing that is still REST gets past the transcoder.

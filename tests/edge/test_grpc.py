@@ -88,6 +88,28 @@ def test_a_deadline_is_kept(channel: grpc.Channel, gateway: Gateway):
     assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+def test_a_deadline_in_mid_stream_is_one_too(channel: grpc.Channel, gateway: Gateway):
+    """Whichever clock rings first, the client's or the gateway's; they are a network's delay apart."""
+    request = CreateResponseRequest(model="sandbox/echo", input_text="[[delay 20]] [[long 1000]]")
+    metadata = [("authorization", f"Bearer {gateway.key}")]
+    calls = [
+        ResponsesServiceStub(channel).StreamResponse(request, metadata=metadata, timeout=0.5 + 0.01 * number)
+        for number in range(30)
+    ]
+    for call in calls:
+        with pytest.raises(grpc.RpcError) as raised:
+            list(call)
+        assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_rest_client_has_no_grpc_deadline(gateway: Gateway):
+    """The header means nothing there, also when it is nonsense."""
+    body = {"model": "sandbox/echo", "input": "[[wait 100]] hi"}
+    for timeout in ("1m", "nonsense"):
+        headers = {**gateway.headers, "grpc-timeout": timeout}
+        assert httpx.post(f"{gateway.url}/v1/responses", json=body, headers=headers).status_code == 200
+
+
 # ---- gRPC-Web: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md -------------------------------------------
 
 
