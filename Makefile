@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 export PYTHONPATH := .:gen
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check proto clients settings bench format lint types
+.PHONY: help setup run test check proto clients settings providers bench format lint types
 
 help:  ## Lists the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## *' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ clients:  ## Fetches what the Go and TypeScript client tests need (network, once
 
 settings: setup  ## Writes docs/settings.md from the code.
 	$(BIN)/python -m services.runtime.settings_page > docs/settings.md
+
+providers: setup  ## Writes docs/providers.md by asking every dialect.
+	$(BIN)/python -m tests.matrix > docs/providers.md.new
+	mv docs/providers.md.new docs/providers.md
 
 bench: setup  ## Measures CPU per request and per chunk against the floor of this stack.
 	$(BIN)/python -m bench

@@ -91,7 +91,7 @@ def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]
         case Message(content=parts, phase=phase):
             _check(parts, f"{path}.content", target)
             if phase is not None and target.dialect != "openai_responses":
-                losses.append(Loss(f"{path}.phase", "dropped", "Only OpenAI's models tell phases apart."))
+                losses.append(Loss(f"{path}.phase", "dropped", "Only the Responses API tells phases apart."))
         case ToolResult(output=parts):
             _check(parts, f"{path}.output", target)
         case Reasoning(seal=Seal() as seal) if _foreign(seal, target, scope):

@@ -1,0 +1,7 @@
+"""Prints `docs/providers.md`."""
+
+import sys
+
+from tests.matrix.page import page
+
+sys.stdout.write(page())
