@@ -126,5 +126,7 @@ def _no_route(call: Call, offers: Sequence[Target], policy: Policy, snapshot: Sn
         return NoZdrRoute("Zero data retention is asked for, and no provider of this model grants it.")
     if (error := next((why.error for _, why in reasons if why is not None and why.error), None)) is not None:
         return error
+    if not offers:
+        return InvalidRequest("No model that is configured here can serve this request.", param="model")
     told = "; ".join(f"{target.id}: {why.detail}" for target, why in reasons if why is not None)
-    return InvalidRequest(f"No provider is left for this request: {told or 'none is configured'}.", param="routing")
+    return InvalidRequest(f"No provider is left for this request: {told}.", param="routing")

@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from random import Random
+from secrets import token_hex
 from time import time
 from typing import Final, Literal, get_args
 
@@ -41,13 +42,14 @@ from services.routing.breaker import Breakers
 from services.routing.failover import Failover
 from services.routing.health import LiveHealth
 from services.routing.metrics.live import LiveMetrics
+from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
 from services.runtime.catalogues import Catalogues
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
-from services.runtime.settings import Settings
+from services.runtime.settings import Settings, SettingsError
 from services.wire.http import Http, Timeouts
 
 Role = Literal["gateway", "routing", "adapters", "billing"]
@@ -73,10 +75,12 @@ async def build(settings: Settings, role: Role = "gateway") -> AsyncIterator[Seq
         parts = _Parts(settings, stack)
         match role:
             case "gateway":
+                parts.share_metrics()
                 services = _public(parts)
                 await parts.catalogues.start(discover=True)
                 yield services
             case "routing":
+                parts.share_metrics()
                 routing = partial(add_RoutingServiceServicer_to_server, RoutingServicer(parts.router()))
                 await parts.catalogues.start(discover=True)
                 yield [Service("concentrate.routing.v1.RoutingService", routing)]
@@ -117,6 +121,7 @@ class _Parts:
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self.settings = settings
         self._stack = stack
+        self._random = Random()  # noqa: S311 - jitter, no secret
 
     @cached_property
     def catalogues(self) -> Catalogues:
@@ -135,7 +140,25 @@ class _Parts:
     @cached_property
     def health(self) -> LiveHealth:
         """What this process knows of its targets."""
-        return LiveHealth(LiveMetrics(clock=time), Breakers(Random()), time)  # noqa: S311 - jitter, no secret
+        return LiveHealth(self.metrics, Breakers(self._random), time)
+
+    @cached_property
+    def metrics(self) -> LiveMetrics:
+        """What attempts were like."""
+        return LiveMetrics(clock=time)
+
+    def share_metrics(self) -> None:
+        """Keeps the metrics over restarts and shares them with the other processes. Raises `SettingsError`."""
+        redis = self.settings.redis_url
+        try:
+            store = open_store(self.settings.data_dir, redis.reveal() if redis else None, writer=token_hex(8))
+        except ValueError as error:
+            raise SettingsError(f"REDIS_URL: {error}") from None
+        except OSError as error:
+            raise SettingsError(f"CONCENTRATE_DATA_DIR: {error}") from None
+        sharing = Sharing(self.metrics, store, clock=time, random=self._random)
+        sharing.start()
+        self._stack.push_async_callback(sharing.close)
 
     @cached_property
     def affinity(self) -> Affinity:

@@ -79,6 +79,9 @@ class Settings:
     billing_address: Annotated[
         str | None, Variable("BILLING_ADDRESS", "gRPC address of a billing service elsewhere.")
     ] = None
+    redis_url: Annotated[
+        Secret | None, Variable("REDIS_URL", "Redis or Valkey, for what replicas share: live routing metrics.")
+    ] = None
     drain_seconds: Annotated[
         float, Variable("DRAIN_SECONDS", "Grace for accepted requests after SIGTERM or Ctrl-C.")
     ] = 25.0
