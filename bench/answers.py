@@ -1,6 +1,8 @@
 """What the fake provider answers: for each wire format a whole answer of about 1 kB, and a stream of 100 text chunks."""
 
 import json
+import struct
+import zlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +15,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class Answers:
-    """whole: a JSON body. stream: the pieces of an SSE body, one per write; the text ones among them are CHUNKS."""
+    """whole: a JSON body. stream: the pieces of a streamed body, one per write; the text ones among them are CHUNKS."""
 
     whole: bytes
     stream: list[bytes]
@@ -133,5 +135,85 @@ def _chat() -> Answers:
     return Answers(json.dumps(whole).encode(), [*(_event(chunk) for chunk in chunks), b"data: [DONE]\n\n"])
 
 
-ANSWERS: Final = {"/responses": _responses(), "/messages": _messages(), "/chat/completions": _chat()}
+def _gemini() -> Answers:
+    usage = {"promptTokenCount": 50, "candidatesTokenCount": 100, "totalTokenCount": 150}
+
+    def chunk(text: str, **more: object) -> Json:
+        return {"candidates": [{"content": {"parts": [{"text": text}], "role": "model"}, "index": 0, **more}]}
+
+    end = {"usageMetadata": usage, "modelVersion": MODEL}
+    chunks = [chunk(piece) for piece in _pieces()]
+    chunks[-1] = {**chunk(_pieces()[-1], finishReason="STOP"), **end}
+    whole = {**chunk(TEXT, finishReason="STOP"), **end}
+    return Answers(json.dumps(whole).encode(), [_event(chunk) for chunk in chunks])
+
+
+def _cohere() -> Answers:
+    tokens = {"input_tokens": 50, "output_tokens": 100}
+    usage = {"billed_units": tokens, "tokens": tokens}
+    content = [{"type": "text", "text": TEXT}]
+    whole = {
+        "id": "bench",
+        "finish_reason": "COMPLETE",
+        "message": {"role": "assistant", "content": content},
+        "usage": usage,
+    }
+    start: Json = {"index": 0, "delta": {"message": {"content": {"type": "text", "text": ""}}}}
+    events: list[Json] = [
+        {"type": "message-start", "id": "bench", "delta": {"message": {"role": "assistant", "content": []}}},
+        {"type": "content-start", **start},
+        *(
+            {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": piece}}}}
+            for piece in _pieces()
+        ),
+        {"type": "content-end", "index": 0},
+        {"type": "message-end", "delta": {"finish_reason": "COMPLETE", "usage": usage}},
+    ]
+    frames = [_event(event, str(event["type"])) for event in events]
+    return Answers(json.dumps(whole).encode(), [*frames, b"data: [DONE]\n\n"])
+
+
+def _converse() -> Answers:
+    usage = {"inputTokens": 50, "outputTokens": 100, "totalTokens": 150}
+    message = {"role": "assistant", "content": [{"text": TEXT}]}
+    whole = {"output": {"message": message}, "stopReason": "end_turn", "usage": usage, "metrics": {"latencyMs": 1}}
+    events: list[tuple[str, Json]] = [
+        ("messageStart", {"role": "assistant"}),
+        *(("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}) for piece in _pieces()),
+        ("contentBlockStop", {"contentBlockIndex": 0}),
+        ("messageStop", {"stopReason": "end_turn"}),
+        ("metadata", {"usage": usage, "metrics": {"latencyMs": 1}}),
+    ]
+    return Answers(json.dumps(whole).encode(), [_message_frame(name, data) for name, data in events])
+
+
+def _message_frame(name: str, data: Json) -> bytes:
+    """One message of an AWS event stream, checksums included."""
+    named = {":message-type": "event", ":event-type": name, ":content-type": "application/json"}
+    headers = b"".join(
+        struct.pack(">B", len(key)) + key.encode() + struct.pack(">BH", 7, len(value)) + value.encode()
+        for key, value in named.items()
+    )
+    payload = json.dumps(data, separators=(",", ":")).encode()
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    body = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + payload
+    return body + struct.pack(">I", zlib.crc32(body))
+
+
+_GEMINI: Final = _gemini()
+_CONVERSE: Final = _converse()
+
+ANSWERS: Final = {
+    "/responses": _responses(),
+    "/messages": _messages(),
+    "/chat/completions": _chat(),
+    "/v2/chat": _cohere(),
+    ":generateContent": _GEMINI,
+    ":streamGenerateContent": _GEMINI,
+    "/converse": _CONVERSE,
+    "/converse-stream": _CONVERSE,
+}
 """By how the request's path ends."""
+
+STREAMED: Final = (":streamGenerateContent", "/converse-stream")
+"""Paths that ask for a stream by themselves; others ask in the body."""

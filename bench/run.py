@@ -63,6 +63,12 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario("anthropic, paced stream", "anthropic/bench-paced", stream=True, count=50, connections=50),
     Scenario("chat, 1 kB call", "mistral/bench", stream=False, count=400, connections=8),
     Scenario("chat, 100-chunk stream", "mistral/bench", stream=True, count=60, connections=6),
+    Scenario("gemini, 1 kB call", "gemini/bench", stream=False, count=400, connections=8),
+    Scenario("gemini, 100-chunk stream", "gemini/bench", stream=True, count=60, connections=6),
+    Scenario("bedrock, 1 kB call", "bedrock/bench", stream=False, count=400, connections=8),
+    Scenario("bedrock, 100-chunk stream", "bedrock/bench", stream=True, count=60, connections=6),
+    Scenario("cohere, 1 kB call", "cohere/bench", stream=False, count=400, connections=8),
+    Scenario("cohere, 100-chunk stream", "cohere/bench", stream=True, count=60, connections=6),
     Scenario("sandbox, 1 kB call", "sandbox/echo", stream=False, count=400, connections=8),
 )
 
@@ -140,6 +146,14 @@ def start_gateway(folder: Path, upstream: str) -> tuple[Process, int, float]:
         "OPENAI_BASE_URL": f"{upstream}/v1",
         "MISTRAL_API_KEY": "sk-none",
         "MISTRAL_BASE_URL": upstream,
+        "GEMINI_API_KEY": "sk-none",
+        "GEMINI_BASE_URL": upstream,
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "BEDROCK_BASE_URL": upstream,
+        "CO_API_KEY": "sk-none",
+        "COHERE_BASE_URL": upstream,
         "ANTHROPIC_API_KEY": "sk-none",
         "ANTHROPIC_BASE_URL": upstream,
     }

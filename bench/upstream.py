@@ -16,7 +16,7 @@ from typing import Final, cast
 
 import uvloop
 
-from bench.answers import ANSWERS
+from bench.answers import ANSWERS, STREAMED
 
 PACE_S: Final = 0.010
 
@@ -33,6 +33,8 @@ def _whole(body: bytes) -> bytes:
 
 
 _STREAM_HEAD: Final = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+_AWS_HEAD: Final = _STREAM_HEAD.replace(b"text/event-stream", b"application/vnd.amazon.eventstream")
 
 
 class Connection(asyncio.Protocol):
@@ -72,8 +74,8 @@ class Connection(asyncio.Protocol):
         wire = next((wire for ending, wire in _WIRE.items() if path.endswith(ending)), None)
         if wire is None:
             self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
-        elif _STREAM.search(request, head_end):
-            self._transport.write(_STREAM_HEAD)
+        elif path.endswith(STREAMED) or _STREAM.search(request, head_end):
+            self._transport.write(_AWS_HEAD if path.endswith("/converse-stream") else _STREAM_HEAD)
             self._stream(wire[1], 0, PACE_S if _PACED.search(request, head_end) else 0)
         else:
             self._transport.write(wire[0])
