@@ -170,3 +170,17 @@ class UpstreamTimeout(GatewayError):
 
     http, grpc = 504, StatusCode.DEADLINE_EXCEEDED
     type, code, reason = "timeout_error", "timeout", "UPSTREAM_TIMEOUT"
+
+
+def forget(error: BaseException) -> None:
+    """Lets go of the tracebacks of an error that has been told, and of its causes.
+
+    They hold frames, and those the request's body and the provider's; mostly in a circle, through the task or the list that
+    holds the error, which only the garbage collector would find, many requests later.
+    """
+    left: BaseException | None = error
+    for _ in range(20):  # causes are no ring, but anybody can set them
+        if left is None:
+            return
+        left.__traceback__ = None
+        left = left.__cause__ or left.__context__

@@ -14,7 +14,7 @@ from concentrate.http.v1 import http_service_pb2 as pb
 from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
-from services.errors import RequestTooLarge
+from services.errors import RequestTooLarge, forget
 from services.ports import KeyRing
 from services.responses import intake
 from services.responses.pump import Pump
@@ -82,6 +82,7 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
             generation = await _or_cancel(opening)
         except Exception as error:  # noqa: BLE001
             yield self._responses.failed(call, error)
+            forget(error)
             return
         async for data in self._responses.sse(generation):
             yield data

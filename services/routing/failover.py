@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.catalog.schema import Target
-from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout
+from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout, forget
 from services.ports import Adapters
 from services.routing.health import Attempt, LiveHealth
 from services.vocabulary.call import Call
@@ -61,16 +61,16 @@ class Failover:
                 head = await self._head(batches, last=last)
             except (ProviderFailed, UpstreamTimeout) as error:
                 attempt.failed(error)
-                failures.append(error)
+                _keep(error, failures)
             except InvalidRequest as error:
                 attempt.failed(error)
                 if not failures:
                     raise
-                failures.append(error)  # where an earlier target took the request, this one's refusal is its own
+                _keep(error, failures)  # where an earlier target took the request, this one's refusal is its own
             except TimeoutError:
                 late = UpstreamTimeout(f"{target.id} stayed silent.", model=target.id, kind="timeout")
                 attempt.failed(late)
-                failures.append(late)
+                _keep(late, failures)
             except BaseException as error:
                 attempt.failed(error) if isinstance(error, GatewayError) else attempt.over()
                 raise
@@ -99,6 +99,12 @@ class Failover:
         except BaseException:
             await batches.aclose()  # type: ignore[attr-defined]  # adapters are async generators
             raise
+
+
+def _keep(error: GatewayError, failures: list[GatewayError]) -> None:
+    """For its words: the frames in its traceback hold the request, and this very list."""
+    forget(error)
+    failures.append(error)
 
 
 def _has_content(batch: Sequence[Event]) -> bool:

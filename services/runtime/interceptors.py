@@ -16,7 +16,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from services.errors import GatewayError, InternalError, InvalidRequest
+from services.errors import GatewayError, InternalError, InvalidRequest, forget
 from services.errors_grpc import DETAILS, rich_status
 
 MESSAGE_LENGTH_MAX: Final = 2000
@@ -69,6 +69,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except Exception as error:  # noqa: BLE001 - the last place where an error can become an answer
+                del data  # grpc keeps the abort in a circle with this frame, until the collector comes
                 await _abort(context, error, method)
             finally:
                 self.handling.discard(task)
@@ -101,7 +102,9 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     metadata = {str(key): value for key, value in context.invocation_metadata() or ()}
     if not isinstance(error, GatewayError):
         _log.exception("unexpected error", method=method, request_id=metadata.get("x-request-id"))
+        forget(error)
         error = InternalError()
+    forget(error)
     error.message = error.message[:MESSAGE_LENGTH_MAX]
     if "x-envoy-original-path" in metadata:  # transcoded by the edge
         trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(error.body()))]

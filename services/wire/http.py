@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 READ_BYTES: Final = 1 << 16
+WHOLE_BYTES_MAX: Final = 64 << 20  # larger than any provider's answer (images come whole); protects memory
 
 
 class ConnectionFailed(Exception):
@@ -50,10 +51,18 @@ class Response:
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
 
     async def read(self) -> bytes:
-        """The whole body. Raises `ConnectionFailed` when it ends early."""
+        """The whole body. Raises `ConnectionFailed` when it ends early, or is larger than any answer can be."""
+        content = self._response.content
+        pieces: list[bytes] = []
+        size = 0
         with _failures():
             async with asyncio.timeout(self._timeouts.first_byte):
-                return await self._response.read()
+                while piece := await content.readany():
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > WHOLE_BYTES_MAX:
+                        raise ConnectionFailed(f"an answer of more than {WHOLE_BYTES_MAX >> 20} MiB")
+        return b"".join(pieces)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body in the pieces it arrives in, without waiting for more."""

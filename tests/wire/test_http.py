@@ -1,6 +1,8 @@
 """The HTTP client's seam: pieces as they arrive, silences, breaks, aborts, proxies. The peer is a real socket."""
 
 import asyncio
+import contextlib
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -100,6 +102,31 @@ async def test_silence_before_an_answer_or_within_a_whole_one_times_out(sent: by
     async with peer(answer) as url:
         with pytest.raises(TimedOut):
             await ask(url)
+    await http.close()
+
+
+async def test_an_endless_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it fills the memory, also where it came small and grows when it is unpacked."""
+    monkeypatch.setattr("services.wire.http.WHOLE_BYTES_MAX", 8 << 20)
+    packed = gzip.compress(bytes(50 << 20))
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HEAD)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(piece(bytes(1 << 16)))
+                await writer.drain()
+
+    async def small(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {len(packed)}\r\n\r\n"
+        writer.write(head.encode() + packed)
+        await writer.drain()
+
+    http = Http(Timeouts(first_byte=20), proxy_for=lambda scheme, host: None)
+    for answer in (endless, small):
+        async with peer(answer) as url, http.send("POST", url, {}, b"") as response:
+            with pytest.raises(ConnectionFailed, match="more than 8 MiB"):
+                await response.read()
     await http.close()
 
 
