@@ -16,9 +16,7 @@ from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss
 from services.vocabulary.usage import Usage
 
-ExclusionReason = Literal[
-    "NOT_ALLOWED", "NOT_ZDR", "TOO_EXPENSIVE", "LACKS_FEATURE", "LOSES_PARAMETER", "RESTING", "DEPRECATED"
-]
+ExclusionReason = Literal["NOT_ALLOWED", "NOT_ZDR", "TOO_EXPENSIVE", "LACKS_FEATURE", "LOSES_PARAMETER", "RESTING"]
 
 
 class Excluded(msgspec.Struct, frozen=True):

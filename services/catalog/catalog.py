@@ -139,10 +139,6 @@ class Catalog:
         """Whether there is such a provider at all, configured or not."""
         return name in self._provider_names or name in self._unconfigured
 
-    def offers(self, target: Target) -> Sequence[Target]:
-        """All offers of the target's model, best first; nothing for a model that no row lists."""
-        return self._anywhere.get(target.model, ()) if target.listed else ()
-
     def model(self, name: str) -> Model:
         """The row of a model by slug, alias, snapshot, or `provider/` and any of these. Raises `ModelNotFound`."""
         for target in self.resolve(name):

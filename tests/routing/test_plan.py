@@ -150,6 +150,14 @@ def test_auto_matches_the_model_to_the_task():
     assert ids(world(cannot, tiers=TIERS), model="auto", input=IMAGE) == ["b/best"]
 
 
+def test_auto_takes_the_sandbox_only_where_nothing_else_is():
+    """With a real provider configured the sandbox never answers for `auto`."""
+    tiers = {"sandbox/echo": 1, "best": 5}
+    assert ids(world({"sandbox/echo": {"sandbox": ANY}}, tiers=tiers), model="auto") == ["sandbox/echo"]
+    both = world({"sandbox/echo": {"sandbox": ANY}, "best": {"b": ANY}}, tiers=tiers)
+    assert ids(both, model="auto") == ["b/best"]
+
+
 def test_auto_is_the_same_for_the_same_snapshot_and_stays_where_it_is_warm():
     """Deterministic; and a conversation keeps its model."""
     snapshot = world(POOL, tiers=TIERS)

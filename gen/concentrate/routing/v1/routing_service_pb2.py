@@ -29,7 +29,7 @@ from concentrate.keys.v1 import caller_pb2 as concentrate_dot_keys_dot_v1_dot_ca
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/routing/v1/routing_service.proto\x12\x16\x63oncentrate.routing.v1\x1a\"concentrate/adapters/v1/call.proto\x1a#concentrate/adapters/v1/event.proto\x1a$concentrate/adapters/v1/target.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"s\n\x0bPlanRequest\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x1d.concentrate.adapters.v1.CallB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\xb3\x01\n\x0cPlanResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x32\n\x08\x65xcluded\x18\x02 \x03(\x0b\x32 .concentrate.routing.v1.Excluded\x12-\n\x06losses\x18\x03 \x03(\x0b\x32\x1d.concentrate.adapters.v1.Loss\x12\x0e\n\x06reason\x18\x04 \x01(\t\"c\n\x08\x45xcluded\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\'.concentrate.routing.v1.ExclusionReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xa0\x02\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XCLUSION_REASON_NOT_ALLOWED\x10\x01\x12\x1c\n\x18\x45XCLUSION_REASON_NOT_ZDR\x10\x02\x12\"\n\x1e\x45XCLUSION_REASON_TOO_EXPENSIVE\x10\x03\x12\"\n\x1e\x45XCLUSION_REASON_LACKS_FEATURE\x10\x04\x12$\n EXCLUSION_REASON_LOSES_PARAMETER\x10\x05\x12\x1c\n\x18\x45XCLUSION_REASON_RESTING\x10\x06\x12\x1f\n\x1b\x45XCLUSION_REASON_DEPRECATED\x10\x07\x32\x63\n\x0eRoutingService\x12Q\n\x04Plan\x12#.concentrate.routing.v1.PlanRequest\x1a$.concentrate.routing.v1.PlanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/routing/v1/routing_service.proto\x12\x16\x63oncentrate.routing.v1\x1a\"concentrate/adapters/v1/call.proto\x1a#concentrate/adapters/v1/event.proto\x1a$concentrate/adapters/v1/target.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"s\n\x0bPlanRequest\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x1d.concentrate.adapters.v1.CallB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\xb3\x01\n\x0cPlanResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x32\n\x08\x65xcluded\x18\x02 \x03(\x0b\x32 .concentrate.routing.v1.Excluded\x12-\n\x06losses\x18\x03 \x03(\x0b\x32\x1d.concentrate.adapters.v1.Loss\x12\x0e\n\x06reason\x18\x04 \x01(\t\"c\n\x08\x45xcluded\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\'.concentrate.routing.v1.ExclusionReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xff\x01\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XCLUSION_REASON_NOT_ALLOWED\x10\x01\x12\x1c\n\x18\x45XCLUSION_REASON_NOT_ZDR\x10\x02\x12\"\n\x1e\x45XCLUSION_REASON_TOO_EXPENSIVE\x10\x03\x12\"\n\x1e\x45XCLUSION_REASON_LACKS_FEATURE\x10\x04\x12$\n EXCLUSION_REASON_LOSES_PARAMETER\x10\x05\x12\x1c\n\x18\x45XCLUSION_REASON_RESTING\x10\x06\x32\x63\n\x0eRoutingService\x12Q\n\x04Plan\x12#.concentrate.routing.v1.PlanRequest\x1a$.concentrate.routing.v1.PlanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,13 +41,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PLANREQUEST'].fields_by_name['caller']._loaded_options = None
   _globals['_PLANREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
   _globals['_EXCLUSIONREASON']._serialized_start=651
-  _globals['_EXCLUSIONREASON']._serialized_end=939
+  _globals['_EXCLUSIONREASON']._serialized_end=906
   _globals['_PLANREQUEST']._serialized_start=250
   _globals['_PLANREQUEST']._serialized_end=365
   _globals['_PLANRESPONSE']._serialized_start=368
   _globals['_PLANRESPONSE']._serialized_end=547
   _globals['_EXCLUDED']._serialized_start=549
   _globals['_EXCLUDED']._serialized_end=648
-  _globals['_ROUTINGSERVICE']._serialized_start=941
-  _globals['_ROUTINGSERVICE']._serialized_end=1040
+  _globals['_ROUTINGSERVICE']._serialized_start=908
+  _globals['_ROUTINGSERVICE']._serialized_end=1007
 # @@protoc_insertion_point(module_scope)

@@ -43,8 +43,6 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     """The provider's format would lose a parameter the caller requires."""
     EXCLUSION_REASON_RESTING: _ExclusionReason.ValueType  # 6
     """The target rests after failures."""
-    EXCLUSION_REASON_DEPRECATED: _ExclusionReason.ValueType  # 7
-    """The provider has ended the model."""
 
 class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
     """Lists why a target may be left out."""
@@ -63,8 +61,6 @@ EXCLUSION_REASON_LOSES_PARAMETER: ExclusionReason.ValueType  # 5
 """The provider's format would lose a parameter the caller requires."""
 EXCLUSION_REASON_RESTING: ExclusionReason.ValueType  # 6
 """The target rests after failures."""
-EXCLUSION_REASON_DEPRECATED: ExclusionReason.ValueType  # 7
-"""The provider has ended the model."""
 Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 
 @_typing.final
