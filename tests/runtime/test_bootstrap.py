@@ -35,3 +35,10 @@ async def test_a_row_that_cannot_be_used_stops_the_start(tmp_path: Path, rows: s
         async with build(settings, "routing"):
             pass
     assert message in str(error.value)
+
+
+async def test_a_row_of_ours_may_be_asked_in_another_format(tmp_path: Path):
+    """Its quirks for its usual format do no harm."""
+    (tmp_path / "rows.yaml").write_text("providers: [{id: openai, dialect: openai_chat}]")
+    async with build(read({"CONCENTRATE_CONFIG": str(tmp_path / "rows.yaml"), "OPENAI_API_KEY": "key"}), "adapters"):
+        pass

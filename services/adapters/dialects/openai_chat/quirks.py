@@ -95,13 +95,8 @@ _NAMES = frozenset(Quirks.__struct_fields__)
 
 
 def read_quirks(provider: Provider) -> Quirks:
-    """The quirks of a row. Raises `ValueError` that names the provider and the field.
-
-    A row that speaks other formats too shares its quirks with them; what is not in the table above is then theirs.
-    """
-    given: Mapping[str, Scalar] = provider.quirks
-    if {provider.dialect, *provider.dialects.values()} != {"openai_chat"}:
-        given = {name: value for name, value in given.items() if name in _NAMES}
+    """The quirks of a row; those of other formats are theirs. Raises `ValueError` that names the provider and the field."""
+    given: Mapping[str, Scalar] = {name: value for name, value in provider.quirks.items() if name in _NAMES}
     try:
         return msgspec.convert(given, Quirks)
     except msgspec.ValidationError as error:
