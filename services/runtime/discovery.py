@@ -62,8 +62,9 @@ class Discovery:
 
     async def look(self, patience_s: float) -> None:
         """Asks all servers at once. One that is silent for `patience_s` seconds is taken to be as it was."""
-        answers = await asyncio.gather(*(self._ask(server, patience_s) for server in self._servers))
-        known = {server.id: models for server, models in zip(self._servers, answers, strict=True) if models}
+        servers = self._servers  # they may be others when the answers are there
+        answers = await asyncio.gather(*(self._ask(server, patience_s) for server in servers))
+        known = {server.id: models for server, models in zip(servers, answers, strict=True) if models}
         if known == self._known:
             return
         if known or self._known:
