@@ -31,6 +31,12 @@ class Admin:
         return await _exchange(reader, writer, method, path)
 
 
+async def connect(socket: Path) -> None:
+    """Raises `OSError` unless somebody listens on the unix socket."""
+    _, writer = await asyncio.open_unix_connection(socket)
+    writer.close()
+
+
 async def get(host: str, port: int, path: str, *, tls: bool) -> int:
     """Status of a GET on this machine. Raises `OSError` when nobody listens or the answer is none."""
     context = ssl._create_unverified_context() if tls else None  # noqa: S323, SLF001 - we ask ourselves

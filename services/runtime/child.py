@@ -77,7 +77,7 @@ class Child:
 
 
 async def spawn(*command: str, listening: bool = False) -> Process:
-    """Starts a process of its own session (so Ctrl-C reaches only us), whose stdout is our stderr, and which dies with us.
+    """Starts a process of its own session (so Ctrl-C reaches only us), whose stdout is our stderr. On Linux it dies with us.
 
     listening: it has a pipe from us as its stdin. Raises `OSError`.
     """
@@ -86,19 +86,19 @@ async def spawn(*command: str, listening: bool = False) -> Process:
         stdin=asyncio.subprocess.PIPE if listening else asyncio.subprocess.DEVNULL,
         stdout=sys.stderr,
         start_new_session=True,
-        preexec_fn=_die_with(os.getpid()),
+        preexec_fn=_before(os.getpid()),
     )
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """What a new process does before it becomes another program: it asks to be killed when we are. Linux only."""
-    if sys.platform != "linux":
-        return None
+def _before(parent: int) -> Callable[[], None]:
+    """What a new process does before it becomes another program."""
     libc = ctypes.CDLL(None)  # loaded here, because little is safe between fork and exec
 
-    def ask() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # we died before it asked
-            os._exit(1)
+    def prepare() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until it is ready for one: by default it would end of it
+        if sys.platform == "linux":
+            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # asks to be killed when we are
+            if os.getppid() != parent:  # we died before it asked
+                os._exit(1)
 
-    return ask
+    return prepare

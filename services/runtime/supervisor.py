@@ -24,7 +24,7 @@ import structlog
 
 from services.keys.keyring import SqliteKeyRing
 from services.runtime import envoy
-from services.runtime.admin import Admin, get
+from services.runtime.admin import Admin, connect, get
 from services.runtime.child import Child, spawn
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.settings import Settings, SettingsError
@@ -78,7 +78,7 @@ class Supervisor:
         edge = Child("envoy", partial(spawn, *_envoy_command(folder / "envoy.json", len(workers))))
         running.append(asyncio.create_task(edge.run(self._died)))
         try:
-            if await self._unless_signalled(self._until_ready()):
+            if await self._unless_signalled(self._until_ready(sockets)):
                 self._announce()
                 await self._signals.acquire()
                 _log.info("draining", grace_seconds=self._settings.drain_seconds)
@@ -117,11 +117,13 @@ class Supervisor:
         results = [task.result() for task in done]
         return None in results
 
-    async def _until_ready(self) -> None:
+    async def _until_ready(self, sockets: Sequence[Path]) -> None:
+        """Until every worker listens, and a request through Envoy succeeds."""
         deadline = asyncio.get_running_loop().time() + START_SECONDS_MAX
         while self._failure is None:
             with contextlib.suppress(OSError, TimeoutError):
                 async with asyncio.timeout(1):
+                    await asyncio.gather(*map(connect, sockets))
                     tls = self._settings.tls_cert_file is not None
                     if await get(local_address(self._settings.host), self._settings.port, HEALTH, tls=tls) == 200:
                         return

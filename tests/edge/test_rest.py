@@ -142,7 +142,7 @@ def test_no_worker_is_503(tmp_path: Path):
             os.kill(worker, signal.SIGKILL)
             started = time.monotonic()
             answer = httpx.post(f"{gateway.url}/v1/responses", json=ECHO, headers=gateway.headers, timeout=30)
-            assert 1 < time.monotonic() - started < 6
+            assert 1 < time.monotonic() - started < 10
         finally:
             gateway.process.send_signal(signal.SIGCONT)
     assert (answer.status_code, error(answer)["code"], error(answer)["retry_after"]) == (503, "overloaded", 1)
