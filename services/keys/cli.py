@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from services.keys.keyring import SqliteKeyRing
+from services.keys.keyring import FolderUnusable, SqliteKeyRing
 from services.keys.store import KeyRow
 
 app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -72,7 +72,11 @@ def revoke(
 
 @contextmanager
 def _opened(folder: Path) -> Iterator[SqliteKeyRing]:
-    keys = SqliteKeyRing(folder)
+    try:
+        keys = SqliteKeyRing(folder)
+    except FolderUnusable as error:
+        typer.echo(f"error: {error}.", err=True)
+        raise typer.Exit(1) from None
     try:
         yield keys
     finally:

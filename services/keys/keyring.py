@@ -5,7 +5,9 @@ process, and a busy key costs one hash per request.
 """
 
 import hmac
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, time
 
@@ -19,16 +21,33 @@ _REMEMBERED_MAX = 10_000
 _HOW = f"Send `Authorization: Bearer <key>` (or `x-api-key: <key>`); keys start with `{PREFIX}`."
 
 
+class FolderUnusable(ValueError):
+    """Keys cannot be kept in this folder. The message names it, and says why."""
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename not in (None, str(folder)) else ""
+        raise FolderUnusable(f"keys cannot be kept in {folder}: {error.strerror}{where}") from error
+    except (sqlite3.Error, ValueError) as error:
+        raise FolderUnusable(f"keys cannot be kept in {folder}: {error}") from error
+
+
 class SqliteKeyRing:
     """The keys of one data folder: `keys.db` holds them, `keys.secret` is what they are hashed with."""
 
     def __init__(
         self, folder: Path, *, clock: Callable[[], float] = time, monotonic_clock: Callable[[], float] = monotonic
     ) -> None:
-        """Creates folder and files when they are missing. `clock`: seconds since 1970."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self._hasher: Hasher = load_hasher(folder / "keys.secret")
-        self._store = KeyStore(folder / "keys.db", clock=clock)
+        """Creates folder and files when they are missing. `clock`: seconds since 1970. Raises `FolderUnusable`."""
+        self._folder = folder
+        with _usable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._hasher: Hasher = load_hasher(folder / "keys.secret")
+            self._store = KeyStore(folder / "keys.db", clock=clock)
         self._now = monotonic_clock
         self._remembered: dict[bytes, tuple[Caller, float]] = {}
 
@@ -65,15 +84,17 @@ class SqliteKeyRing:
     def bootstrap(self, known_key: str | None) -> str | None:
         """Makes sure that there is a first key: `known_key`, else a fresh one, which is returned to be shown once.
 
-        Raises `ValueError` when `known_key` is not the form of a key.
+        Raises `ValueError` when `known_key` is not the form of a key, and `FolderUnusable`.
         """
         if known_key:
             if not is_key(known_key):
                 raise ValueError(f"CONCENTRATE_BOOTSTRAP_KEY must be `{PREFIX}` and at least 20 printable characters")
-            self._store.add(new_id(), "bootstrap", mask(known_key), self._hasher.digest(known_key))
+            with _usable(self._folder):
+                self._store.add(new_id(), "bootstrap", mask(known_key), self._hasher.digest(known_key))
             return None
         key = new_key()
-        return key if self._store.add_first(new_id(), "first key", mask(key), self._hasher.digest(key)) else None
+        with _usable(self._folder):
+            return key if self._store.add_first(new_id(), "first key", mask(key), self._hasher.digest(key)) else None
 
     def close(self) -> None:
         """Closes the database."""

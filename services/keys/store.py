@@ -45,9 +45,13 @@ class KeyStore:
         """Opens or creates the database file. `clock`: seconds since 1970."""
         self._clock = clock
         self._database = sqlite3.connect(path, isolation_level=None, timeout=10)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute(_SCHEMA)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute(_SCHEMA)
+        except sqlite3.Error:
+            self._database.close()
+            raise
 
     def add(self, row_id: str, name: str, masked: str, digest: bytes) -> KeyRow:
         """Adds a key. A digest that is there already stays as it is, and its row is returned."""

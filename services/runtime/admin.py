@@ -5,6 +5,11 @@ import contextlib
 import re
 import ssl
 from pathlib import Path
+from typing import Final
+
+HEALTH: Final = "/v1/responses/health"
+PROBE: Final = "concentrate-supervisor"
+"""Our user agent."""
 
 
 class Admin:
@@ -51,7 +56,8 @@ async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     """The whole answer as it came, head and (chunked) body."""
     try:
         writer.write(
-            f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".encode()
+            f"{method} {path} HTTP/1.1\r\nhost: localhost\r\nuser-agent: {PROBE}\r\n"
+            "connection: close\r\ncontent-length: 0\r\n\r\n".encode()
         )
         return await reader.read()
     finally:

@@ -29,7 +29,7 @@ from services.billing.servicer import BillingServicer
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
-from services.keys.keyring import SqliteKeyRing
+from services.keys.keyring import FolderUnusable, SqliteKeyRing
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
@@ -191,7 +191,10 @@ class _Parts:
         return PricingMeter(self.pricing)
 
     def keys(self) -> KeyRing:
-        keys = SqliteKeyRing(self.settings.data_dir)
+        try:
+            keys = SqliteKeyRing(self.settings.data_dir)
+        except FolderUnusable as error:
+            raise SettingsError(f"CONCENTRATE_DATA_DIR: {error}.") from None
         self._stack.callback(keys.close)
         return keys
 

@@ -10,6 +10,7 @@ import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from services.runtime import local_replies
+from services.runtime.admin import HEALTH, PROBE
 from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE
 from services.runtime.settings import Settings
 
@@ -63,6 +64,7 @@ def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, desc
         "services": services,
         "workers": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets],
         "access_log": _access_log(settings),
+        "but_own_questions": _BUT_OWN_QUESTIONS,
     }
     filled = Template(ENVOY_TEMPLATE.read_text()).substitute(
         {name: json.dumps(value) for name, value in values.items()}
@@ -110,6 +112,22 @@ def _tls(settings: Settings) -> dict[str, Any] | None:
             "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], "tls_certificates": [certificate]},
         },
     }
+
+
+def _other_than(name: str, value: str) -> dict[str, Any]:
+    header = {
+        "name": name,
+        "string_match": {"exact": value},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    }
+    return {"header_filter": {"header": header}}
+
+
+# While it starts the supervisor asks again and again whether a request would succeed. That is nobody's request.
+_BUT_OWN_QUESTIONS: Final = {
+    "or_filter": {"filters": [_other_than("user-agent", PROBE), _other_than("x-envoy-original-path", HEALTH)]}
+}
 
 
 def _access_log(settings: Settings) -> dict[str, Any]:

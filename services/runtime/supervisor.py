@@ -22,9 +22,9 @@ from typing import Final
 
 import structlog
 
-from services.keys.keyring import SqliteKeyRing
+from services.keys.keyring import FolderUnusable, SqliteKeyRing
 from services.runtime import envoy
-from services.runtime.admin import Admin, connect, get
+from services.runtime.admin import HEALTH, Admin, connect, get
 from services.runtime.child import Child, spawn
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.settings import Settings, SettingsError
@@ -33,7 +33,6 @@ from services.runtime.standby import Standby
 START_SECONDS_MAX: Final = 60.0
 SOCKET_PATH_LENGTH_MAX: Final = 100  # the kernel's limit is 107 on Linux, 103 on macOS
 POLL_SECONDS: Final = 0.05
-HEALTH: Final = "/v1/responses/health"
 
 _log = structlog.get_logger("supervisor")
 
@@ -160,13 +159,16 @@ def local_address(host: str) -> str:
 
 def _make_first_key(settings: Settings) -> None:
     """Where there was no key and none is given, makes one and shows it: at once, because it cannot be shown again."""
-    keys = SqliteKeyRing(settings.data_dir)
     try:
-        key = keys.bootstrap(settings.bootstrap_key.reveal() if settings.bootstrap_key else None)
+        keys = SqliteKeyRing(settings.data_dir)
+        try:
+            key = keys.bootstrap(settings.bootstrap_key.reveal() if settings.bootstrap_key else None)
+        finally:
+            keys.close()
+    except FolderUnusable as error:
+        raise SettingsError(f"CONCENTRATE_DATA_DIR: {error}.") from None
     except ValueError as error:
         raise SettingsError(f"{error}.") from None
-    finally:
-        keys.close()
     if key is not None:
         sys.stdout.write(f"your first API key, shown only now: {key}\n")
         sys.stdout.flush()

@@ -223,3 +223,17 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path, variable: str, v
     said = refused(tmp_path, **{"PORT": str(free_port()), variable: value})
     assert variable in said or value in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("data", b"a file"), ("data/keys.db", b"no database" * 100), ("data/keys.secret", b"short")],
+)
+def test_a_state_folder_that_cannot_be_used_is_named(tmp_path: Path, name: str, content: bytes):
+    """With what is wrong there, and without a traceback."""
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(content)
+    said = refused(tmp_path, PORT=str(free_port()))
+    assert said.startswith(f"error: CONCENTRATE_DATA_DIR: keys cannot be kept in {tmp_path / 'data'}: ")
+    assert said.count("\n") == 1

@@ -52,3 +52,10 @@ def test_json_for_programs(tmp_path: Path):
 def test_an_unknown_id_is_an_error(tmp_path: Path):
     """Revoking what is not there says so and exits with 1."""
     assert "No key has the id key_1" in run(tmp_path, "revoke", "key_1", code=1)
+
+
+def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path):
+    """In one line, by every command."""
+    (tmp_path / "keys.db").write_bytes(b"no database" * 100)
+    for command in (["create"], ["list"], ["revoke", "key_1"]):
+        assert run(tmp_path, *command, code=1) == f"error: keys cannot be kept in {tmp_path}: file is not a database.\n"
