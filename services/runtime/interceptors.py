@@ -16,8 +16,9 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
-from services.errors import GatewayError, InternalError, InvalidRequest, forget
+from services.errors import GatewayError, InternalError, InvalidRequest, Overloaded, forget
 from services.errors_grpc import DETAILS, rich_status
+from services.runtime.journal import Journal
 
 MESSAGE_LENGTH_MAX: Final = 2000
 """Errors travel in headers. Common clients take 8 KiB of them; a message is there twice and may grow when encoded."""
@@ -28,6 +29,8 @@ Response = TypeVar("Response")
 
 Read: TypeAlias = "Callable[[bytes], Any] | None"
 
+_DIED: Final = "The gateway lost the process that handled this request. It is not repeated from here; please try again."
+
 _log = structlog.get_logger("rpc")
 
 
@@ -37,8 +40,10 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     handling: the calls that are being handled, those included that were cut off and are cleaning up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None = None) -> None:
+        """`journal`: notes what is begun, and refuses what was begun before."""
         self.handling: set[asyncio.Task[Any]] = set()
+        self._journal = journal
 
     async def intercept_service(
         self,
@@ -65,6 +70,8 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             assert task is not None, "grpc.aio runs each call in a task"
             self.handling.add(task)
             try:
+                if self._journal is not None and not self._journal.begin(context.invocation_metadata() or ()):
+                    raise Overloaded(_DIED, retry_after=1)
                 return await behaviour(_message(data, read), context)
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise

@@ -9,6 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.runtime.interceptors import ErrorInterceptor
+from services.runtime.journal import Journal
 
 MESSAGE_BYTES_MAX: Final = 64 << 20  # the edge stops at 32 MiB; base64 and JSON may grow on the way back
 
@@ -28,8 +29,10 @@ Register = Callable[[grpc.aio.Server], None]
 class Server:
     """Serves what `registrations` add, plus health and reflection. `names`: full names of the services."""
 
-    def __init__(self, registrations: Sequence[Register], names: Sequence[str]) -> None:
-        self._interceptor = ErrorInterceptor()
+    def __init__(
+        self, registrations: Sequence[Register], names: Sequence[str], *, journal: Journal | None = None
+    ) -> None:
+        self._interceptor = ErrorInterceptor(journal)
         self._server = grpc.aio.server(interceptors=(self._interceptor,), options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         self._names = names

@@ -22,6 +22,7 @@ class Standby:
     """Starts workers: the one that waits if there is one, else a new one."""
 
     def __init__(self) -> None:
+        self._keeping = False
         self._waiting: Process | None = None
         self._preparing: asyncio.Task[None] | None = None
 
@@ -35,18 +36,22 @@ class Standby:
             process.stdin.write(f"unix:{socket}\n".encode())
             await process.stdin.drain()
         process.stdin.close()
+        if self._keeping:
+            self.keep()
         return process
 
-    def prepare(self) -> None:
-        """Has one wait, from in a moment on. The gateway is well without it, so failing is no error."""
-        if self._preparing is None or self._preparing.done():
-            self._preparing = asyncio.create_task(self._prepare())
+    def keep(self) -> None:
+        """Has one wait, from in a moment on and ever after. The gateway is well without it, so failing is no error."""
+        self._keeping = True
+        if self._preparing is not None:
+            self._preparing.cancel()
+        self._preparing = asyncio.create_task(self._prepare())
 
     async def _prepare(self) -> None:
         await asyncio.sleep(_QUIET_SECONDS)
         if self._waiting is None or self._waiting.returncode is not None:
             with contextlib.suppress(OSError):
-                self._waiting = await spawn(*_COMMAND, listening=True)
+                self._waiting = await asyncio.shield(spawn(*_COMMAND, listening=True))
 
     async def close(self) -> None:
         """Ends the one that waits."""

@@ -100,7 +100,6 @@ class Supervisor:
         """Whether to start it again: only what has worked before."""
         if self._ready:
             _log.error("process died, restarting", process=child.name, exit_code=code)
-            self._standby.prepare()
         elif code == EXIT_CONFIGURATION:
             self._failure = "the configuration cannot be used."  # the worker has said what is wrong
         else:
@@ -133,7 +132,7 @@ class Supervisor:
 
     def _announce(self) -> None:
         self._ready = True
-        self._standby.prepare()
+        self._standby.keep()
         scheme = "https" if self._settings.tls_cert_file else "http"
         host = local_address(self._settings.host)
         address = f"[{host}]" if ":" in host else host

@@ -6,13 +6,18 @@ import gc
 import os
 import signal
 import sys
+from pathlib import Path
+from typing import Final
 
 import structlog
 import uvloop
 
 from services.runtime import bootstrap, logs, settings
 from services.runtime.exits import EXIT_CONFIGURATION
+from services.runtime.journal import Journal
 from services.runtime.server import Server
+
+_UNIX: Final = "unix:"
 
 _log = structlog.get_logger("worker")
 
@@ -45,7 +50,11 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.release)
     async with bootstrap.build(configuration, role) as services:
-        server = Server([each.register for each in services], [each.name for each in services])
+        server = Server(
+            [each.register for each in services],
+            [each.name for each in services],
+            journal=Journal(Path(address.removeprefix(_UNIX))) if address.startswith(_UNIX) else None,
+        )
         gc.collect()
         gc.freeze()  # code, catalogue and prices stay: looking through them again stops every stream for 50 ms
         try:
