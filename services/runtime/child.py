@@ -12,16 +12,27 @@ from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1  # include/uapi/linux/prctl.h
 _BACKOFF_SECONDS: Final = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_HEALTHY_AFTER_SECONDS: Final = 10.0  # a process that lived this long starts with a fresh back-off
+_HEALTHY_AFTER_SECONDS: Final = 2.0
+"""A process that lived this long did not fail to start, so its successor does not wait: the back-off is for those that never
+come up, and a worker that is killed again and again must be back before the edge gives up on its requests."""
+
 _LAST_WORDS_SECONDS: Final = 2.0  # more than a worker takes to settle what is cut off
 
 
 class Child:
     """A process that `start` starts, as often as needed."""
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Process]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], Awaitable[Process]],
+        *,
+        healthy_after: float = _HEALTHY_AFTER_SECONDS,
+    ) -> None:
+        """`healthy_after`: seconds of life after which an end is not taken for a failure to start."""
         self.name = name
         self._start = start
+        self._healthy_after = healthy_after
         self._process: Process | None = None
         self._stopping = asyncio.Event()
 
@@ -37,7 +48,7 @@ class Child:
             code = await self._lifetime()
             if self._stopping.is_set() or not died(self, code):
                 return
-            failures = 0 if loop.time() - started > _HEALTHY_AFTER_SECONDS else failures + 1
+            failures = 0 if loop.time() - started > self._healthy_after else failures + 1
 
     async def _lifetime(self) -> int:
         """Starts the process and waits for its end; the exit code."""
