@@ -8,15 +8,16 @@ import msgspec
 
 from services.adapters import carry, failure
 from services.adapters.authorizer import Authorizer, Credentials
-from services.adapters.dialect import Dialect, HttpRequest, Kind, UpstreamError
+from services.adapters.dialect import Decoder, Dialect, HttpRequest, Kind, UpstreamError
 from services.adapters.registry import dialect as dialect_named
 from services.adapters.sandbox import play
 from services.adapters.sandbox.script import SCOPE
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event, Opened
-from services.wire.frame import FramingError
+from services.wire.frame import Frame, FramingError
 from services.wire.http import ConnectionFailed, Http, Response, TimedOut
+from services.wire.surrogates import mended
 
 SANDBOX: Final = "sandbox"
 ERROR_BYTES_MAX: Final = 1 << 20
@@ -74,7 +75,7 @@ class Adapter:
                     async for batch in _stream(response, dialect, call, target):
                         yield batch
                 else:
-                    yield dialect.answer(await response.read(), call, target)
+                    yield _answer(dialect, await response.read(), call, target)
         except TimedOut:
             raise UpstreamError(Kind.TIMEOUT, "The provider stayed silent for too long.") from None
         except ConnectionFailed as error:
@@ -91,6 +92,25 @@ def _url(target: Target, request: HttpRequest) -> str:
     return f"{url}?{urlencode(request.query)}" if request.query else url
 
 
+def _answer(dialect: Dialect, body: bytes, call: Call, target: Target) -> Sequence[Event]:
+    try:
+        return dialect.answer(body, call, target)
+    except UpstreamError as error:
+        if error.kind is not Kind.PROTOCOL or (body_mended := mended(body)) is None:
+            raise
+    return dialect.answer(body_mended, call, target)
+
+
+def _fed(decoder: Decoder, frame: Frame) -> Sequence[Event]:
+    """The frame's events. A provider may cut its text within a character; that is no reason to lose the answer."""
+    try:
+        return decoder.feed(frame)
+    except UpstreamError as error:
+        if error.kind is not Kind.PROTOCOL or (data := mended(frame.data)) is None:
+            raise
+    return decoder.feed(msgspec.structs.replace(frame, data=data))
+
+
 async def _stream(response: Response, dialect: Dialect, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
     framer, decoder = dialect.framing(call)(), dialect.decoder(call, target)
     try:
@@ -98,14 +118,14 @@ async def _stream(response: Response, dialect: Dialect, call: Call, target: Targ
             events: list[Event] = []
             try:
                 for frame in framer.feed(chunk):
-                    events += decoder.feed(frame)
+                    events += _fed(decoder, frame)
             except (UpstreamError, FramingError):
                 if events:
                     yield events  # what came whole before the fault was said, and is paid for
                 raise
             if events:
                 yield events
-        events = [event for frame in framer.close() for event in decoder.feed(frame)]
+        events = [event for frame in framer.close() for event in _fed(decoder, frame)]
         events += decoder.close()
     except FramingError as error:
         raise UpstreamError(Kind.PROTOCOL, f"The provider's stream cannot be read: {error}.") from None

@@ -17,6 +17,7 @@ from services.responses.intake_tools import read_tool_choice, read_tools
 from services.responses.reading import cache, invalid
 from services.responses.schema import ReasoningParam, ResponsesRequest, TextParam
 from services.vocabulary.call import Call, Format, Native, ReasoningOptions
+from services.wire.surrogates import first_half
 
 FORMAT: Final = "openai_responses"
 
@@ -46,8 +47,16 @@ def read(body: bytes) -> Call:
     except UnicodeDecodeError:
         raise InvalidRequest("The request body is not valid UTF-8.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequest(f"The request body is not valid JSON: {error}.") from None
+        raise InvalidRequest(f"The request body is not valid JSON: {_why(error, body)}.") from None
     return to_call(request, Native(FORMAT, fields))
+
+
+def _why(error: Exception, body: bytes) -> str:
+    """What the reader says, but for half a surrogate pair, of which it says something else each time."""
+    at = first_half(body)
+    if at is None:
+        return str(error)
+    return f"{body[at : at + 6].decode()} at byte {at} is half of a surrogate pair, a character that was cut in two"
 
 
 def to_call(request: ResponsesRequest, native: Native | None) -> Call:

@@ -11,7 +11,7 @@ from services.adapters.credentials import EnvironmentCredentials
 from services.catalog.schema import Auth, Provider, Target
 from services.errors import GatewayError
 from services.responses import intake
-from services.vocabulary.event import Event
+from services.vocabulary.event import Event, TextDelta
 from services.wire.http import Http, Timeouts
 from tests.fake_provider import Fake, Reply, serve
 
@@ -37,13 +37,12 @@ def fake() -> Iterator[Fake]:
         yield running
 
 
-def refused(fake: Fake, dialect: str, reply: Reply, *, stream: bool) -> tuple[GatewayError, list[Event]]:
-    """The error of a call that is answered so, and the events before it."""
+def answered(fake: Fake, dialect: str, reply: Reply, events: list[Event], *, stream: bool) -> None:
+    """Asks, is answered so, and notes the events."""
     fake.reply = reply
     row = Provider(id="p", name="P", dialect=dialect, base_url=fake.url, auth=Auth(scheme="none"))
     target = Target(row, dialect, "m", "m")
     call = intake.read(json.dumps({"model": "p/m", "input": "hi", "stream": stream}).encode())
-    events: list[Event] = []
 
     async def ask() -> None:
         http = Http(Timeouts(), lambda *_: None)
@@ -53,8 +52,14 @@ def refused(fake: Fake, dialect: str, reply: Reply, *, stream: bool) -> tuple[Ga
         finally:
             await http.close()
 
+    asyncio.run(ask())
+
+
+def refused(fake: Fake, dialect: str, reply: Reply, *, stream: bool) -> tuple[GatewayError, list[Event]]:
+    """The error of a call that is answered so, and the events before it."""
+    events: list[Event] = []
     with pytest.raises(GatewayError) as raised:
-        asyncio.run(ask())
+        answered(fake, dialect, reply, events, stream=stream)
     return raised.value, events
 
 
@@ -104,3 +109,17 @@ def test_an_error_with_status_200_is_told_in_its_words(fake: Fake, dialect: str)
         assert error.http == 424
         assert "its words" in error.message
         assert not stream or not events
+
+
+def test_a_text_that_was_cut_within_a_character_is_mended(fake: Fake):
+    """Providers whose strings are UTF-16 write half an emoji; strict JSON readers refuse all of it."""
+    message = rb'{"choices":[{"index":0,"message":{"content":"a \ud83d"},"finish_reason":"stop"}]}'
+    first = rb'data: {"choices":[{"index":0,"delta":{"content":"a \ud83d"}}]}'
+    rest = b'data: {"choices":[{"index":0,"delta":{"content":" b"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    for stream, reply, text in (
+        (False, Reply(message), "a \ufffd"),
+        (True, Reply(first + b"\n\n" + rest, headers={"content-type": "text/event-stream"}), "a \ufffd b"),
+    ):
+        events: list[Event] = []
+        answered(fake, "openai_chat", reply, events, stream=stream)
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)) == text

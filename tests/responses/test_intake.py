@@ -288,3 +288,18 @@ def test_null_means_not_said():
     nulls = dict.fromkeys(["temperature", "tools", "tool_choice", "metadata", "text", "reasoning", "stream"])
     quiet = msgspec.structs.replace(call_of(**nulls), native=None)
     assert quiet == msgspec.structs.replace(call_of(), native=None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"model":"m","input":"a \ud83d b"}',
+        rb'{"model":"m","input":"a","metadata":{"k":"\ude00"}}',
+        rb'{"model":"m","input":[{"role":"user","content":"\ud83d"}]}',
+        rb'{"model":"m","input":"a","tools":[{"type":"function","name":"f","parameters":{"title":"\uD83D"}}]}',
+    ],
+)
+def test_a_character_that_was_cut_in_two_is_named(body: bytes):
+    """Wherever it stands; programs that cut long texts send it."""
+    with pytest.raises(InvalidRequest, match=r"\\u[dD]\w+ at byte \d+ is half of a surrogate pair"):
+        intake.read(body)
