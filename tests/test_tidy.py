@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors"},
     "adapters": {"wire", *LEAVES},
     "routing": {"adapters", *LEAVES},
-    "responses": {"routing", "adapters", *LEAVES},
+    "responses": {"routing", "adapters", "wire", *LEAVES},
     "models": {"billing", *LEAVES},
     "keys": LEAVES,
     "billing": LEAVES,

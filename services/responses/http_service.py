@@ -14,7 +14,7 @@ from concentrate.http.v1 import http_service_pb2 as pb
 from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
-from services.errors import RequestTooLarge, forget
+from services.errors import InvalidRequest, RequestTooLarge, forget
 from services.ports import KeyRing
 from services.responses import intake
 from services.responses.pump import Pump
@@ -46,6 +46,7 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
         caller = await self._keys.verify(*credentials(context))
         if len(request.data) > BODY_BYTES_MAX:
             raise RequestTooLarge(f"The body is larger than {BODY_BYTES_MAX >> 20} MiB.")
+        _check_encoding(context)
         call = intake.read(request.data)
         opening = asyncio.ensure_future(self._responses.open(call, caller))
         if call.stream:
@@ -104,6 +105,13 @@ async def _or_cancel(opening: "asyncio.Future[Generation]") -> Generation:
     except asyncio.CancelledError:
         opening.cancel()
         raise
+
+
+def _check_encoding(context: Context) -> None:
+    """Packed bodies are not taken; without this they would be called bad UTF-8."""
+    for name, value in context.invocation_metadata() or ():
+        if name == "content-encoding" and value not in ("identity", ""):
+            raise InvalidRequest(f"Bodies packed with {str(value)[:40]!r} are not read here: send it as it is.")
 
 
 def credentials(context: Context) -> tuple[str | None, str | None]:

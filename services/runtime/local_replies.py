@@ -32,7 +32,11 @@ _OTHER: Final[dict[int, tuple[str, str, str]]] = {
     408: ("timeout_error", "request_timeout", "The request did not arrive in time."),
     415: ("invalid_request_error", "unsupported_media_type", "The gateway cannot read this content type."),
     426: ("invalid_request_error", "upgrade_required", "HTTP/1.1 or HTTP/2 is needed."),
-    431: ("invalid_request_error", "headers_too_large", "The request's headers are larger than 64 KiB."),
+    431: (
+        "invalid_request_error",
+        "headers_too_large",
+        "The request has more than 100 headers, or more than 64 KiB of them.",
+    ),
 }
 
 

@@ -87,6 +87,21 @@ def test_a_client_that_sends_everything_before_it_reads_gets_the_413_too(gateway
         connection.close()
 
 
+def test_a_packed_body_is_refused_with_the_reason(client: httpx.Client):
+    """`identity` is none."""
+    for encoding, status in (("gzip", 400), ("zstd", 400), ("identity", 200)):
+        answer = client.post("/v1/responses", json=ECHO, headers={"content-encoding": encoding})
+        assert answer.status_code == status
+        assert status == 200 or encoding in str(error(answer)["message"])
+
+
+def test_more_than_100_headers_are_431(client: httpx.Client):
+    """And said to be too many, because they need not be large."""
+    answer = client.get("/v1/models", headers={f"x-{number}": "a" for number in range(120)})
+    assert (answer.status_code, error(answer)["code"]) == (431, "headers_too_large")
+    assert "100" in str(error(answer)["message"])
+
+
 def test_headers_over_64_kib_are_431(client: httpx.Client):
     """60 KiB pass."""
     assert client.get("/v1/models", headers={"x-much": "a" * (60 << 10)}).status_code == 200
