@@ -120,17 +120,34 @@ def test_a_websocket_is_refused_with_426(client: httpx.Client):
     ("request_", "status"),
     [
         (b"GET / HTTP/1.1\r\nhost: x\r\nno colon here\r\n\r\n", 400),
-        (b"GET /v1/models HTTP/1.0\r\n\r\n", 426),
+        (b"GET /v1/models HTTP/1.1\r\n\r\n", 400),
         (b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ncontent-length: a\r\n\r\n", 400),
         (b"POST /v1/responses HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", 400),
     ],
-    ids=["header", "version", "length", "chunk"],
+    ids=["header", "host", "length", "chunk"],
 )
 def test_what_is_not_http_gets_json_too(gateway: Gateway, request_: bytes, status: int):
     """Also before a request can be read."""
     found, body = raw(gateway, request_)
     assert found == status
     assert body["error"]["type"] == "invalid_request_error"
+
+
+def test_http_1_0_is_answered_whole_and_streamed(gateway: Gateway):
+    """nginx speaks it to what stands behind it, unless it is told otherwise."""
+    for fields in ({}, {"stream": True}):
+        body = json.dumps({**ECHO, **fields})
+        head = (
+            f"POST /v1/responses HTTP/1.0\r\nauthorization: Bearer {gateway.key}\r\ncontent-length: {len(body)}\r\n\r\n"
+        )
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+            connection.sendall((head + body).encode())
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            text = answer.read().decode()
+        assert answer.status == 200
+        assert "transfer-encoding" not in answer.headers
+        assert text.endswith("data: [DONE]\n\n") if fields else json.loads(text)["status"] == "completed"
 
 
 def test_a_request_that_does_not_arrive_is_408(gateway: Gateway):
