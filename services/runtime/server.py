@@ -21,6 +21,9 @@ _OPTIONS: Final = (
     ("grpc.max_metadata_size", 96 << 10),  # the edge lets 64 KiB of headers pass and adds its own
     ("grpc.absolute_max_metadata_size", 128 << 10),
     ("grpc.so_reuseport", 0),
+    # Requests that came while the event loop was busy. Above 1000 grpc would refuse some of them, above 3000 all.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
 )
 
 Register = Callable[[grpc.aio.Server], None]

@@ -10,6 +10,7 @@ has the workers read the catalogue again.
 import asyncio
 import contextlib
 import importlib.metadata
+import resource
 import shutil
 import signal
 import socket
@@ -33,6 +34,7 @@ from services.runtime.standby import Standby
 START_SECONDS_MAX: Final = 60.0
 SOCKET_PATH_LENGTH_MAX: Final = 100  # the kernel's limit is 107 on Linux, 103 on macOS
 POLL_SECONDS: Final = 0.05
+OPEN_FILES: Final = 1 << 16
 
 _log = structlog.get_logger("supervisor")
 
@@ -57,6 +59,7 @@ class Supervisor:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
         _refuse_taken_port(self._settings.host, self._settings.port)
         _make_first_key(self._settings)
+        _allow_many_connections()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signals.release)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._hang_up)
@@ -154,6 +157,14 @@ class Supervisor:
 def local_address(host: str) -> str:
     """Where this machine reaches what listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def _allow_many_connections() -> None:
+    """Raises the number of open files, which the processes inherit: a stream is two sockets, and 1024 is a usual limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _make_first_key(settings: Settings) -> None:

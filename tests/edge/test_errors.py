@@ -44,8 +44,11 @@ class Failing(HttpServiceServicer, ModelsServiceServicer):
     """Raises the error that the test puts here."""
 
     error: Exception
+    refusal: grpc.StatusCode | None = None
 
     async def GetHealth(self, request: Any, context: Any) -> HttpBody:
+        if self.refusal is not None:
+            await context.abort(self.refusal, "its own words")
         raise self.error
 
     async def GetOpenApi(self, request: Any, context: Any) -> HttpBody:
@@ -129,3 +132,30 @@ async def test_an_error_after_the_first_message_ends_the_stream(failing: tuple[F
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         answer = await client.post("/v1/responses", content=b"late")
     assert (answer.status_code, answer.text) == (200, "data: 1\n\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "http", "code"),
+    [
+        (grpc.StatusCode.CANCELLED, 503, "overloaded"),
+        (grpc.StatusCode.UNAVAILABLE, 503, "overloaded"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, 503, "overloaded"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, 504, "timeout"),
+        (grpc.StatusCode.UNKNOWN, 500, "server_error"),
+        (grpc.StatusCode.UNIMPLEMENTED, 500, "server_error"),
+    ],
+)
+async def test_what_grpc_itself_refuses_is_in_our_json_too(
+    failing: tuple[Failing, int], status: grpc.StatusCode, http: int, code: str
+):
+    """A worker that stops or is full: nothing of ours has written the error, and gRPC's own words stay inside."""
+    servicer, port = failing
+    servicer.refusal = status
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        answer = await client.get("/v1/responses/health")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (http, code)
+    assert {"type", "code", "message", "param"} <= answer.json()["error"].keys()
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers.get("retry-after") == ("1" if http == 503 else None)
+    assert "its own words" not in answer.text
+    assert not [name for name in answer.headers if name.startswith("grpc")]

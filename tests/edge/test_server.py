@@ -97,3 +97,12 @@ async def test_health_tells_of_each_service(served: tuple[Slow, Server, grpc.aio
     assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
     watch.cancel()
     await stopping
+
+
+async def test_a_burst_is_taken(served: tuple[Slow, Server, grpc.aio.Channel]):
+    """Thousands of calls that come while the event loop is busy wait for it; grpc by itself would cancel some of them."""
+    _, _, channel = served
+    calls = [HttpServiceStub(channel).CreateResponse(HttpBody(data=b"0")) for _ in range(4000)]
+    assert [(await call.read()).data for call in calls] == [b"begun"] * 4000
+    for call in calls:
+        call.cancel()
