@@ -102,3 +102,24 @@ def test_the_tier_is_the_one_the_provider_served_at(native, word, tier):
     call = CALL if native else msgspec.structs.replace(CALL, native=None)
     events = OpenAIResponses().answer(body, call, TARGET)
     assert [event.usage.tier for event in events if isinstance(event, UsageReported)] == [tier]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type":"response.created"}', b'{"type":"response.in_progress","response":null}',
+        b'{"type":"response.completed","response":[]}', b'{"type":"response.output_text.done","text":{"a":1}',
+        b'{"type":"response.content_part.added",}', b"[]", b"null", b"{",
+    ],
+)  # fmt: skip
+def test_a_broken_event_is_the_providers_error(data: bytes) -> None:
+    """It never reaches the client, and is no error of ours."""
+    with pytest.raises(UpstreamError):
+        sent(delta(0, "a") + b"data: " + data + b"\n\n")
+
+
+def test_the_name_of_an_event_is_its_type() -> None:
+    """Whatever stands in the `event:` line."""
+    data = b'{"type":"response.output_text.done","sequence_number":1,"text":"a"}'
+    want = b"event: response.output_text.done\ndata: " + data + b"\n\n"
+    assert sent(b"event: message\ndata: " + data + b"\n\n") == want

@@ -4,10 +4,12 @@ import asyncio
 import json
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 
 from services.adapters.adapter import Adapter
 from services.adapters.credentials import EnvironmentCredentials
+from services.adapters.registry import dialect
 from services.catalog.schema import Auth, Provider, Target
 from services.errors import GatewayError
 from services.responses import intake
@@ -123,3 +125,19 @@ def test_a_text_that_was_cut_within_a_character_is_mended(fake: Fake):
         events: list[Event] = []
         answered(fake, "openai_chat", reply, events, stream=stream)
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == text
+
+
+@pytest.mark.parametrize("logprobs", ["null", "[]", "{}", '"none"', "0"])
+def test_log_probabilities_that_are_none_are_left_out(fake: Fake, logprobs: str):
+    """Nobody asked for them, so the text is what counts."""
+    choice = f'{{"index":0,"message":{{"content":"hi"}},"logprobs":{{"content":{logprobs}}},"finish_reason":"stop"}}'
+    part = f'{{"type":"output_text","text":"hi","annotations":[],"logprobs":{logprobs}}}'
+    item = f'{{"type":"message","id":"msg_1","role":"assistant","content":[{part}]}}'
+    chat = f'{{"choices":[{choice}]}}'.encode()
+    responses = f'{{"status":"completed","output":[{item}]}}'.encode()
+    events: list[Event] = []
+    answered(fake, "openai_chat", Reply(chat), events, stream=False)
+    call = msgspec.structs.replace(intake.read(b'{"model":"m","input":"hi"}'), native=None)
+    row = Provider(id="p", name="P", dialect="openai_responses", base_url="")
+    events += dialect("openai_responses").answer(responses, call, Target(row, "openai_responses", "m", "m"))
+    assert [event for event in events if isinstance(event, TextDelta)] == [TextDelta("hi"), TextDelta("hi")]

@@ -36,7 +36,6 @@ _FINISH: dict[str, FinishReason] = {
     "content_filter": "content_filter",
 }
 _FAILED = ("error", "abort", "insufficient_system_resource")  # Mistral, vLLM, DeepSeek: generation was given up
-_NO_LOGPROBS = (b"", b"null", b"[]")
 
 
 class _OpenCall:
@@ -120,7 +119,7 @@ class Reader:
             events.append(ReasoningDelta(reasoning, "content"))
         content = message.content
         if isinstance(content, str):
-            if logprobs is not None and bytes(logprobs.content) not in _NO_LOGPROBS:
+            if logprobs is not None and _some(logprobs.content):
                 self._speaking = True
                 events.append(TextDelta(content, logprobs.content))
             elif content:
@@ -262,3 +261,9 @@ def _usage(wire: WireUsage, searches: int, tier: str | None) -> Usage:
         web_searches=searches,
         tier=unusual_tier(tier),
     )
+
+
+def _some(logprobs: msgspec.Raw) -> bool:
+    """Whether there are any. Some servers write null or an empty list where none were asked for."""
+    given = bytes(logprobs)
+    return given.startswith(b"[") and given != b"[]"

@@ -127,10 +127,15 @@ def _reasoning(item: _Item) -> list[Event]:
 def _part_events(part: _Part) -> list[Event]:
     if part.type == "refusal":
         return [RefusalDelta(part.refusal)]
-    logprobs = part.logprobs if bytes(part.logprobs) not in (b"", b"null", b"[]") else None
-    events: list[Event] = [TextDelta(part.text, logprobs)]
+    events: list[Event] = [text_delta(part.text, part.logprobs)]
     events += [_citation(note) for note in part.annotations or ()]
     return events
+
+
+def text_delta(text: str, logprobs: msgspec.Raw) -> TextDelta:
+    """Text, with log probabilities where there are any."""
+    given = bytes(logprobs)
+    return TextDelta(text, logprobs if given.startswith(b"[") and given != b"[]" else None)
 
 
 def _citation(note: _Annotation) -> Citation:

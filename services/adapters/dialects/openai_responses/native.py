@@ -15,6 +15,7 @@ from services.wire.frame import Frame
 T = TypeVar("T")
 
 TERMINAL: Final = frozenset({"response.completed", "response.incomplete"})
+_OPENING: Final = frozenset({"response.created", "response.queued", "response.in_progress"})
 
 _answer = msgspec.json.Decoder(Answer)
 
@@ -27,6 +28,10 @@ class _Lifecycle(msgspec.Struct):
     response: Answer
 
 
+class _Opening(msgspec.Struct):
+    response: dict[str, msgspec.Raw]
+
+
 class _Failure(msgspec.Struct):
     error: WireError | None = None
     message: str | None = None
@@ -36,6 +41,7 @@ class _Failure(msgspec.Struct):
 
 _head = msgspec.json.Decoder(_Head)
 _lifecycle = msgspec.json.Decoder(_Lifecycle)
+_opening = msgspec.json.Decoder(_Opening)
 _failure = msgspec.json.Decoder(_Failure)
 
 
@@ -80,15 +86,17 @@ class NativeDecoder:
             return (NativeEvent("", data),)
         if data == b"[DONE]":
             return ()
-        name = frame.event or _type(data)
+        name = _type(data)  # also shows that all of it can be read: a broken event must not reach the client
         if name in TERMINAL:
             self._ended = True
             return [*ending(_read(data, _lifecycle).response), NativeEvent(name, _line(data))]
-        if name == "response.failed":
+        if name in _OPENING:
+            _read(data, _opening)
+        elif name == "response.failed":
             raise errors.failed(_read(data, _lifecycle).response.error)
-        if name == "error":
+        if "error" in (name, frame.event):
             raise errors.failed(_error_of(_read(data, _failure)))
-        if b'"type"' not in data:
+        if not name:
             return _typeless(data)
         return (NativeEvent(name, _line(data)),)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
-from services.adapters.dialects.openai_responses.answer import item_events, reasoning_seal, search_done
+from services.adapters.dialects.openai_responses.answer import item_events, reasoning_seal, search_done, text_delta
 from services.adapters.dialects.openai_responses.native import TERMINAL, NativeDecoder, ending
 from services.adapters.dialects.openai_responses.shapes import Answer
 from services.vocabulary.event import (
@@ -146,5 +146,4 @@ def _disorder(what: str) -> UpstreamError:
 
 
 def _text(delta: _Delta) -> Event:
-    logprobs = bytes(delta.logprobs)
-    return TextDelta(delta.delta, delta.logprobs if logprobs not in (b"", b"null", b"[]") else None)
+    return text_delta(delta.delta, delta.logprobs)
