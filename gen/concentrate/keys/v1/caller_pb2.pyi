@@ -3,8 +3,11 @@
 isort:skip_file
 Who is calling. Mirrors `services/vocabulary/caller.py` field for field."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +19,54 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _OnDisconnect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OnDisconnectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnDisconnect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ON_DISCONNECT_UNSPECIFIED: _OnDisconnect.ValueType  # 0
+    """Means the default: cancel."""
+    ON_DISCONNECT_CANCEL: _OnDisconnect.ValueType  # 1
+    """The provider is told to stop."""
+    ON_DISCONNECT_DRAIN: _OnDisconnect.ValueType  # 2
+    """The rest is read, and paid for."""
+
+class OnDisconnect(_OnDisconnect, metaclass=_OnDisconnectEnumTypeWrapper):
+    """Says what becomes of a provider's answer when the client leaves."""
+
+ON_DISCONNECT_UNSPECIFIED: OnDisconnect.ValueType  # 0
+"""Means the default: cancel."""
+ON_DISCONNECT_CANCEL: OnDisconnect.ValueType  # 1
+"""The provider is told to stop."""
+ON_DISCONNECT_DRAIN: OnDisconnect.ValueType  # 2
+"""The rest is read, and paid for."""
+Global___OnDisconnect: _TypeAlias = OnDisconnect  # noqa: Y015
+
+class _OnOutage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _OnOutageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnOutage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ON_OUTAGE_UNSPECIFIED: _OnOutage.ValueType  # 0
+    """Means that the gateway's settings say."""
+    ON_OUTAGE_OPEN: _OnOutage.ValueType  # 1
+    """Calls go on."""
+    ON_OUTAGE_CLOSED: _OnOutage.ValueType  # 2
+    """Calls are refused."""
+
+class OnOutage(_OnOutage, metaclass=_OnOutageEnumTypeWrapper):
+    """Says whether calls go on when what counts limits cannot be asked."""
+
+ON_OUTAGE_UNSPECIFIED: OnOutage.ValueType  # 0
+"""Means that the gateway's settings say."""
+ON_OUTAGE_OPEN: OnOutage.ValueType  # 1
+"""Calls go on."""
+ON_OUTAGE_CLOSED: OnOutage.ValueType  # 2
+"""Calls are refused."""
+Global___OnOutage: _TypeAlias = OnOutage  # noqa: Y015
+
 @_typing.final
 class Caller(_message.Message):
     """Is the owner of a verified API key, as far as other services need to know. The key itself never leaves its service."""
@@ -24,20 +75,203 @@ class Caller(_message.Message):
 
     KEY_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    ORG_ID_FIELD_NUMBER: _builtins.int
+    TEAM_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     key_id: _builtins.str
     """Is the key's public id."""
     name: _builtins.str
     """Is the name its owner gave the key; may be empty."""
+    org_id: _builtins.str
+    """Is the organisation the key belongs to."""
+    team_id: _builtins.str
+    """Is the team the key belongs to; empty when none."""
+    user_id: _builtins.str
+    """Is the user the key belongs to; empty for a key of a whole organisation or team."""
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists what the key is for. An empty list stands for `inference` alone."""
+
+    @_builtins.property
+    def policy(self) -> Global___CallerPolicy:
+        """Holds what organisation, team, user and key have settled."""
+
     def __init__(
         self,
         *,
         key_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        org_id: _builtins.str = ...,
+        team_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
+        policy: Global___CallerPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "name", b"name", "org_id", b"org_id", "policy", b"policy", "scopes", b"scopes", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Caller: _TypeAlias = Caller  # noqa: Y015
+
+@_typing.final
+class CallerPolicy(_message.Message):
+    """Holds the settings of organisation, team, user and key, resolved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SourcesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ZDR_FIELD_NUMBER: _builtins.int
+    LOGGING_FIELD_NUMBER: _builtins.int
+    STORE_FIELD_NUMBER: _builtins.int
+    ON_DISCONNECT_FIELD_NUMBER: _builtins.int
+    DRAIN_SECONDS_FIELD_NUMBER: _builtins.int
+    ON_OUTAGE_FIELD_NUMBER: _builtins.int
+    ACCESS_FIELD_NUMBER: _builtins.int
+    BYOK_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    zdr: _builtins.bool
+    """Says that only offers with zero data retention may be asked."""
+    logging: _builtins.bool
+    """Says that whole requests and answers are kept."""
+    store: _builtins.bool
+    """Says that responses may be kept for `previous_response_id`. Default: true."""
+    on_disconnect: Global___OnDisconnect.ValueType
+    """Says what becomes of a provider's answer when the client leaves. Default: cancel."""
+    drain_seconds: _builtins.int
+    """Is how long the rest of an answer is read on, in seconds. Default: 60."""
+    on_outage: Global___OnOutage.ValueType
+    """Says whether calls go on when what counts limits cannot be asked. Default: as the gateway's settings say."""
+    @_builtins.property
+    def access(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessRule]:
+        """Lists rules for models and providers; all must hold."""
+
+    @_builtins.property
+    def byok(self) -> _containers.RepeatedCompositeFieldContainer[Global___OwnCredential]:
+        """Lists the caller's own provider credentials, to be tried first, in this order per provider."""
+
+    @_builtins.property
+    def sources(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Names the scope (`org`, `team`, `user`, `key`) that decided a setting, by the setting's name."""
+
+    def __init__(
+        self,
+        *,
+        zdr: _builtins.bool = ...,
+        logging: _builtins.bool = ...,
+        store: _builtins.bool | None = ...,
+        on_disconnect: Global___OnDisconnect.ValueType = ...,
+        drain_seconds: _builtins.int | None = ...,
+        on_outage: Global___OnOutage.ValueType = ...,
+        access: _abc.Iterable[Global___AccessRule] | None = ...,
+        byok: _abc.Iterable[Global___OwnCredential] | None = ...,
+        sources: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds", "_store", b"_store", "drain_seconds", b"drain_seconds", "store", b"store"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds", "_store", b"_store", "access", b"access", "byok", b"byok", "drain_seconds", b"drain_seconds", "logging", b"logging", "on_disconnect", b"on_disconnect", "on_outage", b"on_outage", "sources", b"sources", "store", b"store", "zdr", b"zdr"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__drain_seconds: _TypeAlias = _typing.Literal["drain_seconds"]  # noqa: Y015
+    _WhichOneofArgType__drain_seconds: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__store: _TypeAlias = _typing.Literal["store"]  # noqa: Y015
+    _WhichOneofArgType__store: _TypeAlias = _typing.Literal["_store", b"_store"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__drain_seconds) -> _WhichOneofReturnType__drain_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__store) -> _WhichOneofReturnType__store | None: ...
+
+Global___CallerPolicy: _TypeAlias = CallerPolicy  # noqa: Y015
+
+@_typing.final
+class AccessRule(_message.Message):
+    """Says which models and providers may be used. `*` in a name stands for any text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_MODELS_FIELD_NUMBER: _builtins.int
+    DENIED_MODELS_FIELD_NUMBER: _builtins.int
+    ALLOWED_PROVIDERS_FIELD_NUMBER: _builtins.int
+    DENIED_PROVIDERS_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Names the scope that made the rule; may be empty."""
+    @_builtins.property
+    def allowed_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the models that may be used, by slug, alias or `provider/slug`; empty for all."""
+
+    @_builtins.property
+    def denied_models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the models that may not be used."""
+
+    @_builtins.property
+    def allowed_providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the providers that may be asked, by slug or alias; empty for all."""
+
+    @_builtins.property
+    def denied_providers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists the providers that may not be asked."""
+
+    def __init__(
+        self,
+        *,
+        allowed_models: _abc.Iterable[_builtins.str] | None = ...,
+        denied_models: _abc.Iterable[_builtins.str] | None = ...,
+        allowed_providers: _abc.Iterable[_builtins.str] | None = ...,
+        denied_providers: _abc.Iterable[_builtins.str] | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_models", b"allowed_models", "allowed_providers", b"allowed_providers", "denied_models", b"denied_models", "denied_providers", b"denied_providers", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessRule: _TypeAlias = AccessRule  # noqa: Y015
+
+@_typing.final
+class OwnCredential(_message.Message):
+    """Is a provider credential of the caller's own, by its public id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Is the credential's id."""
+    provider: _builtins.str
+    """Is the provider it is for."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        provider: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "provider", b"provider"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OwnCredential: _TypeAlias = OwnCredential  # noqa: Y015
