@@ -14,6 +14,7 @@ from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss
+from services.vocabulary.limits import ScopeLimits
 from services.vocabulary.usage import Usage
 
 ExclusionReason = Literal["NOT_ALLOWED", "NOT_ZDR", "TOO_EXPENSIVE", "LACKS_FEATURE", "LOSES_PARAMETER", "RESTING"]
@@ -72,4 +73,48 @@ class KeyRing(Protocol):
 
     async def verify(self, authorization: str | None, x_api_key: str | None) -> Caller:
         """The owner of the key in either header (Bearer wins). Raises `InvalidKey`."""
+        ...
+
+
+class LimitsBook(Protocol):
+    """Knows who may use how much."""
+
+    def limits_of(self, caller: Caller) -> Sequence[ScopeLimits]:
+        """The limits of each scope the caller is in. A scope without any may be left out; the key then has the default tier.
+
+        Asked for each request, so from memory: what was read when the key was verified.
+        """
+        ...
+
+
+class Admission(Protocol):
+    """A request that was let in, from then until it is over."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]:
+        """`x-ratelimit-*`, for the answer: how much is left, in what is nearest to its end."""
+        ...
+
+    def settle(self, usage: Usage | None, model: str | None = None) -> None:
+        """The request is over: what was reserved becomes what was used, and its place is free. Only the first call counts.
+
+        usage: None when no provider has counted anything; then no tokens count. model: the slug that served, which with
+        `auto` is known only now. Does not wait and does not fail.
+        """
+        ...
+
+    def exempt(self) -> None:
+        """The request does not count: the caller's own provider credential serves it. Otherwise as `settle`."""
+        ...
+
+
+class Limiter(Protocol):
+    """Lets requests in, as fast as the caller's limits allow."""
+
+    async def admit(self, call: Call, caller: Caller, *, input_tokens: int) -> Admission:
+        """Reserves what the call is expected to use. `input_tokens`: an estimate.
+
+        Raises `RateLimited`, with its headers, or `Overloaded`: what replicas share does not answer, and the limits say
+        that nothing is let in then.
+        """
         ...

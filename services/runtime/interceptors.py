@@ -119,4 +119,5 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
             trailers.append(("retry-after", str(error.retry_after)))
     else:
         trailers = [(DETAILS, rich_status(error).SerializeToString())]
+    trailers += error.headers
     await context.abort(error.grpc, error.message, tuple(trailers))
