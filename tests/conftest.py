@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.gateway import Gateway, serving
+from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures for all
 
 
 @pytest.fixture(scope="session")

@@ -23,13 +23,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ports": {"vocabulary", "catalog"},
     "mirror": {"vocabulary", "catalog", "errors"},
     "wire": {"errors"},
+    "storage": {"errors"},
     "adapters": {"wire", *LEAVES},
     "routing": {"adapters", *LEAVES},
     "responses": {"routing", "adapters", "wire", *LEAVES},
     "models": {"billing", *LEAVES},
-    "keys": LEAVES,
-    "billing": LEAVES,
-    "runtime": {"models", "responses", "routing", "adapters", "wire", "keys", "billing", *LEAVES},
+    "keys": {"storage", *LEAVES},
+    "billing": {"storage", *LEAVES},
+    "runtime": {"models", "responses", "routing", "adapters", "wire", "keys", "billing", "storage", *LEAVES},
 }
 """The import law: runtime > responses > routing > adapters > wire, with models, keys and billing beside responses."""
 

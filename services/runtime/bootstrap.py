@@ -46,10 +46,12 @@ from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
+from services.runtime import storage
 from services.runtime.catalogues import Catalogues
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
+from services.storage.database import Database
 from services.wire.http import Http, Timeouts
 
 Role = Literal["gateway", "routing", "adapters", "billing"]
@@ -189,6 +191,13 @@ class _Parts:
 
     def meter(self) -> Meter:
         return PricingMeter(self.pricing)
+
+    @cached_property
+    def database(self) -> Database:
+        """The database, brought to the revision of this code. Raises `SettingsError`."""
+        database = storage.ready(self.settings)
+        self._stack.push_async_callback(database.close)
+        return database
 
     def keys(self) -> KeyRing:
         try:

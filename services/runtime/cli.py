@@ -36,6 +36,19 @@ def serve() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the database (DATABASE_URL, CONCENTRATE_DATA_DIR) to the revision of this release. `serve` does it too."""
+    from services.runtime import settings, storage  # noqa: PLC0415 - as above
+
+    try:
+        before, after = storage.migrate(settings.read(os.environ))
+    except settings.SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise typer.Exit(1) from None
+    typer.echo(f"The database is at revision {after}." if before == after else f"Migrated from {before} to {after}.")
+
+
+@app.command()
 def service(
     name: Annotated[Literal["routing", "adapters", "billing"], typer.Argument(help="Which one.")],
     address: Annotated[str, typer.Option(help="HOST:PORT or unix:PATH. It asks for no key: keep it private.")],

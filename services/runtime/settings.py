@@ -45,9 +45,17 @@ class Settings:
         "127.0.0.1"
     )
     workers: Annotated[int, Variable("WORKERS", "Python processes behind the edge. One uses about one core.")] = 1
-    data_dir: Annotated[Path, Variable("CONCENTRATE_DATA_DIR", "Folder of the state: API keys and their secret.")] = (
+    data_dir: Annotated[Path, Variable("CONCENTRATE_DATA_DIR", "Folder of the state: the database and secrets.")] = (
         Path("data")
     )
+    database_url: Annotated[
+        Secret | None,
+        Variable(
+            "DATABASE_URL",
+            "PostgreSQL (`postgresql://user:password@host:5432/name`), for several machines. Without it: an SQLite file,"
+            " `concentrate.db` in the state folder.",
+        ),
+    ] = None
     config: Annotated[
         Path | None, Variable("CONCENTRATE_CONFIG", "YAML file with more providers, models, prices and local servers.")
     ] = None

@@ -24,7 +24,7 @@ from typing import Final
 import structlog
 
 from services.keys.keyring import FolderUnusable, SqliteKeyRing
-from services.runtime import envoy
+from services.runtime import envoy, storage
 from services.runtime.admin import HEALTH, Admin, connect, get
 from services.runtime.child import Child, spawn
 from services.runtime.exits import EXIT_CONFIGURATION
@@ -59,6 +59,7 @@ class Supervisor:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
         _refuse_taken_port(self._settings.host, self._settings.port)
         _make_first_key(self._settings)
+        storage.migrate(self._settings)
         _allow_many_connections()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signals.release)

@@ -1,0 +1,71 @@
+"""SQLAlchemy engines for the two databases: what each must be told on every connection."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.pool import NullPool, QueuePool
+
+FILE: Final = "concentrate.db"
+BUSY_S: Final = 10
+"""Longest wait for another process that writes to the same SQLite file."""
+
+_STATEMENT_MS: Final = 10_000
+_CONNECT_S: Final = 5
+
+_SCHEMES: Final = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite": "sqlite"}
+
+
+class UnusableDatabase(ValueError):
+    """The database cannot be used. The message says why, and never holds the URL's password."""
+
+
+def parse(url: str | None, folder: Path) -> sa.URL:
+    """The URL of the database: `url` (`DATABASE_URL`), else a file in `folder`. Raises `UnusableDatabase`."""
+    if not url:
+        return sa.URL.create("sqlite", database=str(folder / FILE))
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise UnusableDatabase("is not a URL such as postgresql://user:password@host:5432/name") from None
+    scheme = _SCHEMES.get(parsed.drivername.partition("+")[0])
+    if scheme is None:
+        raise UnusableDatabase(f"`{parsed.drivername}` is none of {', '.join(_SCHEMES)}")
+    if scheme == "sqlite" and not parsed.database:
+        raise UnusableDatabase("an SQLite database needs a file: processes share it")
+    return parsed.set(drivername=scheme)
+
+
+def engine(url: sa.URL, *, writing: bool, connections: int) -> sa.Engine:
+    """An engine whose transactions are for writing (on SQLite: `BEGIN IMMEDIATE`) or only read. Connects at the first use.
+
+    connections: kept open at most; 0 keeps none.
+    """
+    pool: dict[str, Any] = (
+        {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0}
+        if connections
+        else {"poolclass": NullPool}
+    )
+    if url.get_backend_name() == "sqlite":
+        made = sa.create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False}, **pool)
+        sa.event.listen(made, "connect", _prepare_sqlite)
+        begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
+        sa.event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return made
+    arguments = {
+        "connect_timeout": _CONNECT_S,
+        "application_name": "concentrate",
+        # A statement that waits for a lock this long has lost; what waits for us must not.
+        "options": f"-c statement_timeout={_STATEMENT_MS}",
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    return sa.create_engine(url, connect_args={**arguments, **url.query}, **pool)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's `begin` event begins, and nobody else
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
