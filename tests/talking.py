@@ -113,7 +113,14 @@ class Talk:
 
     def go_on(self, model: str, *, stream: bool = False, **more: Any) -> Response:
         """The answer to the items as they are; it becomes part of the conversation."""
-        asked = {"model": model, "input": self.items, "store": False, **self._options, **more}
+        asked = {
+            "model": model,
+            "input": self.items,
+            "store": False,
+            "extra_body": only(model),
+            **self._options,
+            **more,
+        }
         self.sent = list(self.items)
         if stream:
             with self._sdk.responses.stream(**asked) as events:
@@ -123,6 +130,11 @@ class Talk:
             answer = self._sdk.responses.create(**asked)
         self.items += answer.output
         return answer
+
+
+def only(model: str) -> Json:
+    """Keeps a request at the provider it names: the others that have the model would answer when that one fails."""
+    return {"routing": {"provider": {"only": [model.partition("/")[0]]}}}
 
 
 def calls(answer: Response) -> list[ResponseFunctionToolCall]:

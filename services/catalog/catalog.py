@@ -135,6 +135,15 @@ class Catalog:
             raise InvalidRequest(f"`{model[:_QUOTED_MAX]}` cannot be a model id of {provider.name}.", param="model")
         return [Target(provider, dialect_of(provider, rest), model=rest, upstream=rest, listed=False)]
 
+    def alternatives(self, target: Target) -> Sequence[Target]:
+        """Every offer of what the target is, itself among them: the same model, or the same dated snapshot of it."""
+        if not target.listed:
+            return [target]
+        model, _ = self._offered[target.provider.id, target.upstream]
+        dated = target.model != model.id.removeprefix(f"{target.provider.id}/")
+        found = self._anywhere[target.model if dated else model.id]
+        return found if target in found else [target]  # a local server's model may have the name of a row's
+
     def knows_provider(self, name: str) -> bool:
         """Whether there is such a provider at all, configured or not."""
         return name in self._provider_names or name in self._unconfigured

@@ -30,10 +30,11 @@ def ordered(offers: Sequence[Target], call: Call, needs: Needs, policy: Policy, 
     return [offers[key[-1]] for key in sorted(keyed)]
 
 
-def reason(call: Call, policy: Policy) -> str:
+def reason(call: Call, policy: Policy, pin: Target | None) -> str:
     """What decided, in words."""
     bound = _sealed_by(call)
-    return f"sort={policy.sort.name}" + (f", reasoning sealed by {bound}" if bound else "")
+    said = (pin and f"{pin.id} asked for", f"sort={policy.sort.name}", bound and f"reasoning sealed by {bound}")
+    return ", ".join(part for part in said if part)
 
 
 def _key(target: Target, needs: Needs, policy: Policy, snapshot: Snapshot) -> tuple[bool, float, float]:

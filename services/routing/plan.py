@@ -1,12 +1,13 @@
 """Which targets a call may go to, in which order, and why not the others: a pure function of the call and a snapshot.
 
 1. The models: the one asked for, then the caller's fallbacks; `auto` stands for those `auto.py` ranks.
-2. Their offers. `provider/model` has one: what else may be tried is for the caller to name.
+2. Their offers. `provider/model` begins with that one; the model's other offers follow for when it fails.
 3. What cannot or must not serve the call is excluded, with a reason (exclusion.py).
 4. The rest is ordered (order.py): where the call's sealed reasoning comes from, where its prefix is warm, then the sort.
 
 When no offer has all that is asked, less important features are given up, one after the other, and reported as losses:
-sampling parameters, then reasoning, then web search. Tools, schemas, images and files are never given up.
+sampling parameters, then reasoning, then web search. Tools, schemas, images and files are never given up. Whoever names a
+provider wants it more than these, so it keeps its place where giving them up lets it serve.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,6 +34,7 @@ _GIVE_UP: Final[tuple[tuple[Feature, Loss], ...]] = (
     ("reasoning", Loss("reasoning", "dropped", "No model that can serve the rest reasons.")),
     ("web_search", Loss("tools", "dropped", "No model that can serve the rest searches the web.")),
 )
+_ALL: Final = frozenset(feature for feature, _ in _GIVE_UP)
 
 
 def plan(call: Call, snapshot: Snapshot) -> Plan:
@@ -45,6 +47,8 @@ def plan(call: Call, snapshot: Snapshot) -> Plan:
     needs = Needs(call)
     models = [call.model, *(call.routing.fallbacks if call.routing is not None else ())]
     offers = [target for model in models for target in _offers(model, call, needs, policy, snapshot)]
+    pin = _pinned(call.model, snapshot)
+    first = pin if pin is not None and _would_serve(pin, call, policy, snapshot) else None
     given_up: list[Feature] = []
     losses: list[Loss] = []
     resting: Plan | None = None
@@ -56,9 +60,9 @@ def plan(call: Call, snapshot: Snapshot) -> Plan:
             losses.append(loss)
             needs = Needs(call, frozenset(given_up))
         kept, excluded = _sift(offers, call, needs, policy, snapshot)
-        if kept:
-            return Plan(_without_doubles(kept), excluded, losses, order.reason(call, policy))
-        resting = resting or _resting(offers, excluded, list(losses), snapshot)
+        if kept and (first is None or first in kept):
+            return Plan(_without_doubles(kept), excluded, losses, order.reason(call, policy, pin))
+        resting = resting or _resting(offers, excluded, list(losses), pin, snapshot)
     if resting is not None:
         return resting
     raise _no_route(call, offers, policy, snapshot)
@@ -85,7 +89,22 @@ def _offers(model: str, call: Call, needs: Needs, policy: Policy, snapshot: Snap
             yield from order.ordered(snapshot.catalog.resolve(slug), call, needs, policy, snapshot)
         return
     found = snapshot.catalog.resolve(model, unlisted=snapshot.unlisted)
+    if len(found) == 1:
+        pin, others = found[0], snapshot.catalog.alternatives(found[0])
+        yield pin
+        found = [target for target in others if target is not pin]
     yield from order.ordered(found, call, needs, policy, snapshot)
+
+
+def _pinned(model: str, snapshot: Snapshot) -> Target | None:
+    """The target that the caller names, where the model has others too."""
+    found = () if model == AUTO else snapshot.catalog.resolve(model, unlisted=snapshot.unlisted)
+    return found[0] if len(found) == 1 and len(snapshot.catalog.alternatives(found[0])) > 1 else None
+
+
+def _would_serve(pin: Target, call: Call, policy: Policy, snapshot: Snapshot) -> bool:
+    """Whether the target could serve the call without what may be given up."""
+    return exclusion(pin, call, Needs(call, _ALL), policy, snapshot) is None
 
 
 def _sift(
@@ -106,14 +125,18 @@ def _without_doubles(targets: Sequence[Target]) -> list[Target]:
 
 
 def _resting(
-    offers: Sequence[Target], excluded: Sequence[Excluded], losses: list[Loss], snapshot: Snapshot
+    offers: Sequence[Target],
+    excluded: Sequence[Excluded],
+    losses: list[Loss],
+    pin: Target | None,
+    snapshot: Snapshot,
 ) -> Plan | None:
-    """A plan of the offers that only their rest keeps out, the one that may be tried soonest first."""
+    """A plan of the offers that only their rest keeps out: the one asked for, then what may be tried soonest."""
     names = {each.target for each in excluded if each.reason == "RESTING"}
     found = {target.id: target for target in offers if target.id in names}
     if not found:
         return None
-    targets = sorted(found.values(), key=lambda target: snapshot.health.open_until(target) or 0.0)
+    targets = sorted(found.values(), key=lambda each: (each is not pin, snapshot.health.open_until(each) or 0.0))
     others = [each for each in excluded if each.target not in names]
     return Plan(targets, others, losses, "every offer rests after failures; one call at a time still asks")
 

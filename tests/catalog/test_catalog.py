@@ -52,6 +52,20 @@ def test_a_snapshot_is_served_exactly():
         assert (target.id, target.upstream) == ("one/m-2026-01-31", "m-2026-01-31")
 
 
+def test_what_else_serves_a_model_is_known_for_every_name():
+    """By slug, by the provider's own id, and for a dated snapshot only who has that; nobody else has an unlisted id."""
+    offers = [Offer("two", upstream="m-002"), Offer("one", snapshots=["m-2026-01-31"])]
+    known = catalog(model(offers=offers))
+    for name, all in [
+        ("one/m", ["two/m", "one/m"]),
+        ("two/m-002", ["two/m", "one/m"]),
+        ("one/m-2026-01-31", ["one/m-2026-01-31"]),
+        ("two/new", ["two/new"]),
+    ]:
+        (target,) = known.resolve(name, unlisted=True)
+        assert [each.id for each in known.alternatives(target)] == all
+
+
 def test_a_slug_may_begin_with_its_provider():
     """`sandbox/echo` is a slug whose answers are not named `sandbox/sandbox/echo`."""
     known = catalog(model("one/m", offers=[Offer("one", upstream="up")]))

@@ -41,11 +41,35 @@ def test_the_order_is_the_order_of_the_sort(routing, known, order):
     assert ids(snapshot, routing=routing) == order
 
 
-def test_a_pin_names_one_target():
-    """`provider/model` is asked of that provider; fallbacks are for the caller to name."""
-    assert ids(world(THREE), model="b/m") == ["b/m"]
-    assert ids(world(THREE), model="b/m", routing={"model": {"fallbacks": ["m"]}}) == ["b/m", "a/m", "c/m"]
+def test_a_pin_is_asked_first_and_the_others_follow():
+    """`provider/model` begins there; the model's other offers follow as the sort says, then the caller's fallbacks."""
+    assert ids(world(THREE), model="b/m") == ["b/m", "a/m", "c/m"]
+    dear = world({**THREE, "n": {"c": ANY}}, prices=Prices({"a": 3, "b": 2, "c": 1}))
+    by_cost = {"provider": {"sort": "cost"}, "model": {"fallbacks": ["n"]}}
+    assert ids(dear, model="a/m", routing=by_cost) == ["a/m", "c/m", "b/m", "c/n"]
+    assert planned(dear, model="a/m", routing=by_cost).reason == "a/m asked for, sort=cost"
     assert ids(world(THREE, unlisted=True), model="b/new") == ["b/new"]
+
+
+def test_a_pin_is_soft_and_the_list_of_providers_hard():
+    """A pinned provider that rests or must not be asked is passed over; `only` never lets a call go elsewhere."""
+    later = NOW.timestamp() + 5
+    assert ids(world(THREE, health=Health(resting={"b": later})), model="b/m") == ["a/m", "c/m"]
+    assert ids(world(THREE), model="b/m", routing={"provider": {"ignore": ["b"]}}) == ["a/m", "c/m"]
+    assert ids(world(THREE), model="b/m", routing={"provider": {"only": ["b"]}}) == ["b/m"]
+    assert ids(world(THREE), model="b/m", routing={"provider": {"fallbacks": ["c", "b"]}}) == ["b/m", "c/m"]
+    all_rest = Health(resting={"a": later, "b": later + 60, "c": later + 2})
+    assert ids(world(THREE, health=all_rest), model="b/m") == ["b/m", "a/m", "c/m"]
+
+
+def test_a_pin_outweighs_what_may_be_given_up_but_not_what_must_not():
+    """Sampling goes rather than the provider the caller names; an image goes to who can see it."""
+    offers = {"m": {"a": ANY, "b": Facts(temperature=False, images=False)}}
+    made = planned(world(offers), model="b/m", temperature=0.5)
+    assert [target.id for target in made.targets] == ["b/m", "a/m"]
+    assert [loss.param for loss in made.losses] == ["temperature"]
+    made = planned(world(offers), model="b/m", temperature=0.5, input=IMAGE)
+    assert ([target.id for target in made.targets], made.losses) == (["a/m"], [])
 
 
 def test_fallback_models_follow():

@@ -6,7 +6,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.talking import MODELS, TIME, WEATHER, Talk, arguments, calls, dialect, lost
+from tests.talking import MODELS, TIME, WEATHER, Talk, arguments, calls, dialect, lost, only
 
 every = pytest.mark.parametrize("model", MODELS)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -62,7 +62,8 @@ def test_images_and_documents(sdk, upstream, model):
     for part, refusing in ((IMAGE, BLIND), (PDF, NO_PDF + BLIND)):
         content = [{"type": "input_text", "text": "Look"}, part]
         try:
-            answer = sdk.responses.create(model=model, input=[{"role": "user", "content": content}], store=False)
+            asked = [{"role": "user", "content": content}]
+            answer = sdk.responses.create(model=model, input=asked, store=False, extra_body=only(model))
         except openai.BadRequestError as error:
             assert model.startswith(refusing)
             assert error.param == "input[0].content[1]"

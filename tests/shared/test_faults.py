@@ -43,7 +43,9 @@ def recording_of(replay: str, provider: str, *, streamed: bool) -> str:
 
 
 def ask(gateway: Gateway, provider: str, *, stream: bool) -> httpx.Response:
-    body = {"model": MODELS[provider], "input": "hi", "stream": stream}
+    """Of this provider alone: the model's other providers would answer in its place."""
+    routing = {"provider": {"only": [provider]}}
+    body = {"model": MODELS[provider], "input": "hi", "stream": stream, "routing": routing}
     return httpx.post(f"{gateway.url}/v1/responses", json=body, headers=gateway.headers, timeout=30)
 
 
