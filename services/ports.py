@@ -60,6 +60,29 @@ class Adapters(Protocol):
         ...
 
 
+class PromptCounts(Protocol):
+    """Asks providers how many tokens a prompt has."""
+
+    async def count(self, call: Call, target: Target) -> int | None:
+        """The provider's own count; None where it does not count. Raises a `GatewayError` as `generate` does."""
+        ...
+
+
+class Count(msgspec.Struct, frozen=True):
+    """Tokens of a prompt. estimated: nobody counted; the size of the prompt tells about how many."""
+
+    tokens: int
+    estimated: bool = False
+
+
+class TokenCounter(Protocol):
+    """Knows how many tokens a prompt has."""
+
+    async def count(self, call: Call, target: Target) -> Count:
+        """The provider's count, else an estimate. Raises `InvalidRequest` for what the provider would refuse."""
+        ...
+
+
 class Meter(Protocol):
     """Knows what an answer costs."""
 

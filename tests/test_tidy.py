@@ -22,15 +22,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "catalog": {"vocabulary", "errors"},
     "ports": {"vocabulary", "catalog"},
     "mirror": {"vocabulary", "catalog", "errors"},
+    "tokens": LEAVES,
     "wire": {"errors"},
     "storage": {"errors"},
     "adapters": {"wire", *LEAVES},
-    "routing": {"adapters", *LEAVES},
-    "responses": {"routing", "adapters", "wire", *LEAVES},
+    "routing": {"adapters", "tokens", *LEAVES},
+    "responses": {"routing", "adapters", "tokens", "wire", *LEAVES},
     "models": {"billing", *LEAVES},
     "keys": {"storage", *LEAVES},
-    "billing": {"storage", *LEAVES},
-    "runtime": {"models", "responses", "routing", "adapters", "wire", "keys", "billing", "storage", *LEAVES},
+    "billing": {"storage", "tokens", *LEAVES},
+    "runtime": {"models", "tokens", "responses", "routing", "adapters", "wire", "keys", "billing", "storage", *LEAVES},
 }
 """The import law: runtime > responses > routing > adapters > wire, with models, keys and billing beside responses."""
 
