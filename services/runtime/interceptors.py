@@ -21,7 +21,10 @@ from services.errors_grpc import DETAILS, rich_status
 from services.runtime.journal import Journal
 
 MESSAGE_LENGTH_MAX: Final = 2000
-"""Errors travel in headers. Common clients take 8 KiB of them; a message is there twice and may grow when encoded."""
+PARAM_LENGTH_MAX: Final = 200
+ENCODED_MAX: Final = 4000
+"""Errors travel in headers, of which common clients take 8 KiB. A message is there twice, with three characters for each byte
+that is not ASCII."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Request = TypeVar("Request")
@@ -112,7 +115,9 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
         forget(error)
         error = InternalError()
     forget(error)
-    error.message = error.message[:MESSAGE_LENGTH_MAX]
+    error.message = _fitting(error.message, MESSAGE_LENGTH_MAX)
+    if error.param:  # may be a provider's word, of any length
+        error.param = _fitting(error.param, PARAM_LENGTH_MAX)
     if "x-envoy-original-path" in metadata:  # transcoded by the edge
         trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(error.body()))]
         if error.retry_after is not None:
@@ -121,3 +126,16 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
         trailers = [(DETAILS, rich_status(error).SerializeToString())]
     trailers += error.headers
     await context.abort(error.grpc, error.message, tuple(trailers))
+
+
+def _fitting(text: str, length: int) -> str:
+    """The beginning of a text that fits into a header."""
+    text = text[:length]
+    if text.isascii():
+        return text
+    room = ENCODED_MAX * length // MESSAGE_LENGTH_MAX
+    for position, character in enumerate(text):
+        room -= 1 if character.isascii() else 3 * len(character.encode("utf-8", "replace"))
+        if room < 0:
+            return text[:position]
+    return text

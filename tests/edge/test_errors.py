@@ -37,6 +37,7 @@ ERRORS: list[GatewayError] = [
     errors.Overloaded(MESSAGE, retry_after=3),
     errors.UpstreamTimeout(MESSAGE),
     errors.InvalidRequest("x" * 100_000),
+    errors.InvalidRequest("\N{GRINNING FACE}" * 333, param="日" * 44),
 ]
 
 
@@ -110,6 +111,20 @@ async def test_grpc_gets_the_code_and_the_reason(failing: tuple[Failing, int]):
                 assert (found.domain, found.reason) == ("concentrate", error.reason)
                 assert found.metadata.get("param") == error.param
                 assert [other.Is(RetryInfo.DESCRIPTOR) for other in others] == ([True] if error.retry_after else [])
+
+
+async def test_long_words_are_cut_to_what_clients_take(failing: tuple[Failing, int]):
+    """A provider may say anything, in any script; an error that does not fit would be another error."""
+    servicer, port = failing
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, httpx.AsyncClient() as client:
+        for character in ("x", "ß", "日", "\N{GRINNING FACE}", "\n"):
+            servicer.error = errors.InvalidRequest(character * 9000, param=character * 9000)
+            answer = await client.get(f"http://127.0.0.1:{port}/openapi.json")
+            said = answer.json()["error"]
+            assert (answer.status_code, set(said["message"]), set(said["param"])) == (400, {character}, {character})
+            with pytest.raises(grpc.aio.AioRpcError) as raised:
+                await ModelsServiceStub(channel).ListModels(ListModelsRequest())
+            assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, said["message"])
 
 
 async def test_an_unexpected_error_shows_nothing(failing: tuple[Failing, int]):
