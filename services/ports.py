@@ -83,11 +83,72 @@ class TokenCounter(Protocol):
         ...
 
 
-class Meter(Protocol):
-    """Knows what an answer costs."""
+class Order(msgspec.Struct, frozen=True):
+    """A call about to be made, as far as money is concerned.
 
-    async def settle(self, response_id: str, caller: Caller, target: Target, usage: Usage) -> Cost | None:
-        """Records what was used and prices it. None: the target has no price. Idempotent per `response_id`."""
+    response_id: the idempotency key of all that follows. surface, model: as asked (`responses`, `auto`). targets: who may
+    be asked. input_tokens: an upper estimate. max_output_tokens: as the client said, None when it did not.
+    """
+
+    response_id: str
+    surface: str
+    model: str
+    targets: list[Target]
+    input_tokens: int
+    max_output_tokens: int | None = None
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Money set aside for a call. amount: nano-dollars.
+
+    max_output_tokens: what the credit pays for at most, when the call must therefore be sent with it; None: no such limit.
+    """
+
+    response_id: str
+    amount: int = 0
+    max_output_tokens: int | None = None
+
+
+OutcomeStatus = Literal["completed", "failed", "cancelled"]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a call that a provider began to answer ended. Times are milliseconds, `began_at` Unix seconds.
+
+    usage: what the provider counted; where `estimated`, what we reckon it generated before the client left; None when there
+    is nothing to go by, and so nothing to charge. cancelled: the client left.
+    """
+
+    response_id: str
+    surface: str
+    model: str
+    target: Target
+    usage: Usage | None
+    estimated: bool
+    status: OutcomeStatus
+    streamed: bool
+    attempts: int
+    began_at: float
+    first_content_ms: float | None
+    total_ms: float
+
+
+class Meter(Protocol):
+    """Keeps the books: money is held before a provider is asked, and settled once when the answer has ended."""
+
+    async def hold(self, order: Order, caller: Caller) -> Hold:
+        """Sets aside the worst case. Raises `InsufficientCredits`, naming what would be exceeded."""
+        ...
+
+    async def settle(self, outcome: Outcome, caller: Caller) -> Cost | None:
+        """Posts what was used, gives the rest back, and prices it. None: the target has no price, or nothing was counted.
+
+        Idempotent per `response_id`.
+        """
+        ...
+
+    async def void(self, response_id: str, caller: Caller) -> None:
+        """Gives back what was held for a call that no provider answered. Idempotent."""
         ...
 
 

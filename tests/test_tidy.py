@@ -27,13 +27,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"errors"},
     "adapters": {"wire", *LEAVES},
     "routing": {"adapters", "tokens", *LEAVES},
-    "responses": {"routing", "adapters", "tokens", "wire", *LEAVES},
+    "generation": {"routing", "tokens", *LEAVES},
+    "surface": {"generation", *LEAVES},
+    "responses": {"surface", "generation", "adapters", "tokens", "wire", *LEAVES},
     "models": {"billing", *LEAVES},
     "keys": {"storage", *LEAVES},
     "billing": {"storage", "tokens", *LEAVES},
-    "runtime": {"models", "tokens", "responses", "routing", "adapters", "wire", "keys", "billing", "storage", *LEAVES},
 }
-"""The import law: runtime > responses > routing > adapters > wire, with models, keys and billing beside responses."""
+MAY_IMPORT["runtime"] = set(MAY_IMPORT)
+"""The import law: runtime > responses > surface > generation > routing > adapters > wire, with models, keys, billing beside."""
 
 PURE = ["adapters/dialects", "routing/plan.py", "billing/money.py", "billing/rates.py", "vocabulary"]
 IMPURE = {"asyncio", "aiohttp", "httpx", "grpc", "os", "time", "random", "secrets", "socket", "uuid"}

@@ -12,7 +12,7 @@ import msgspec
 
 from services.errors import GatewayError
 from services.responses.echo import losses, skeleton
-from services.responses.objects import ResponseError, RouteTaken
+from services.responses.objects import ResponseError
 from services.responses.projection import stream_error
 from services.responses.sse import frame as sse_frame
 from services.responses.stream_events import ErrorEvent, ResponseFailed
@@ -20,6 +20,7 @@ from services.responses.totals import public_cost, public_usage
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import NativeEvent, Opened
+from services.vocabulary.routing import RouteTaken
 from services.vocabulary.seal import seal
 from services.vocabulary.usage import Usage
 

@@ -12,6 +12,7 @@ import msgspec
 
 from services.responses.items import OutputItem
 from services.vocabulary.event import Loss
+from services.vocabulary.routing import RouteTaken
 
 ResponseStatus = Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal", "content_filter", "pause_turn"]
@@ -74,18 +75,6 @@ class ReasoningEcho(msgspec.Struct):
 
     effort: str | None = None
     summary: str | None = None
-
-
-class RouteTaken(msgspec.Struct):
-    """How this answer was routed. requested: the model as asked for; served: `provider/model`; attempts: providers asked.
-
-    reason: what decided the order.
-    """
-
-    requested: str
-    served: str
-    attempts: int
-    reason: str
 
 
 class Response(msgspec.Struct, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Final
 from services.errors import GatewayError
 from services.responses.echo import skeleton
 from services.responses.items import HostedToolItem, OutputItem
-from services.responses.objects import IncompleteDetails, Response, ResponseError, RouteTaken, StopReason
+from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
 from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch
 from services.responses.open_message import OpenMessage
 from services.responses.open_reasoning import OpenReasoning
@@ -50,6 +50,7 @@ from services.vocabulary.event import (
     ToolCallStarted,
     UsageReported,
 )
+from services.vocabulary.routing import RouteTaken
 from services.vocabulary.seal import seal
 from services.vocabulary.usage import Usage
 

@@ -10,11 +10,11 @@ from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 
 from services.mirror import mirror
 from services.ports import KeyRing
-from services.responses.http_service import credentials
 from services.responses.objects import Response
 from services.responses.service import Responses
 from services.responses.stream_events import LifecycleEvent, StreamEvent
 from services.responses.typed_request import read
+from services.surface.credentials import credentials
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

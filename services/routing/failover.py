@@ -25,9 +25,9 @@ _PROLOGUE = frozenset({"response.created", "response.queued", "response.in_progr
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """The target that answers, and its events after `Opened`. Close `batches` to abort; report to `attempt`.
+    """The target that answers, and its events after `Opened`. `close` aborts; report to `attempt`.
 
-    tried: the targets that failed before, and why.
+    tried: the targets that failed before, and why. source: what `batches` reads.
     """
 
     target: Target
@@ -35,6 +35,12 @@ class Opening:
     batches: AsyncIterator[Sequence[Event]]
     attempt: Attempt
     tried: Sequence[GatewayError]
+    source: AsyncIterator[Sequence[Event]]
+
+    async def close(self) -> None:
+        """Aborts the provider's work, also when `batches` was never read: a generator that has not begun closes nothing."""
+        await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator
+        await self.source.aclose()  # type: ignore[attr-defined]  # adapters are async generators
 
 
 class Failover:
@@ -78,7 +84,7 @@ class Failover:
                 opened = head[0][0]
                 assert isinstance(opened, Opened), "an adapter reports Opened first"
                 rest = _resume([head[0][1:], *head[1:]], batches, attempt, streamed=call.stream)
-                return Opening(target, opened, rest, attempt, failures)
+                return Opening(target, opened, rest, attempt, failures, batches)
         if not failures:
             message = "Every provider of this model is resting after failures."
             raise Overloaded(message, retry_after=self._health.soonest(targets))

@@ -98,6 +98,16 @@ class Attempt:
         self._over = False
         self._forced = forced
 
+    @property
+    def first_content_ms(self) -> float | None:
+        """From asking to the first content of a stream; None as long as it has not come, and for whole answers."""
+        return None if self._ttft is None else self._ttft * 1000
+
+    @property
+    def lasted_ms(self) -> float:
+        """From asking until now."""
+        return (self._clock() - self._began) * 1000
+
     def content(self, *, streamed: bool) -> None:
         """The first content came: the provider works."""
         now = self._clock()

@@ -29,6 +29,7 @@ from services.billing.servicer import BillingServicer
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
+from services.generation.generator import Generator
 from services.keys.keyring import FolderUnusable, SqliteKeyRing
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
@@ -103,7 +104,8 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
     )
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
-    responses = Responses(router, Failover(adapters, parts.health), meter, parts.affinity)
+    generator = Generator(router, Failover(adapters, parts.health), meter, parts.affinity)
+    responses = Responses(generator)
     keys = parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)

@@ -1,4 +1,4 @@
-"""How the caller wants the provider and the model to be chosen: the `routing` field, in one shape."""
+"""How the caller wants the provider and the model to be chosen (the `routing` field, in one shape), and how they were."""
 
 import msgspec
 
@@ -32,3 +32,15 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     max_price: MaxPrice | None = None
     require_parameters: bool = False
     zdr: bool = False
+
+
+class RouteTaken(msgspec.Struct):
+    """How an answer was routed. requested: the model as asked for; served: `provider/model`; attempts: providers asked.
+
+    reason: what decided the order.
+    """
+
+    requested: str
+    served: str
+    attempts: int
+    reason: str

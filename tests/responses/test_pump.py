@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.responses import sse
-from services.responses.pump import Pump
+from services.surface.pump import Pump
 
 
 class Source:
@@ -46,28 +46,28 @@ class Writer:
 async def test_pieces_are_written_in_order_and_the_source_is_closed() -> None:
     """One message per piece, no ping while things flow."""
     source, writer = Source((0, b"a"), (0.01, b"b"), (0, b"c")), Writer()
-    await Pump(source(), writer, 0.1).run()
+    await Pump(source(), writer, sse.PING, 0.1).run()
     assert (writer.written, source.closed) == ([b"a", b"b", b"c"], True)
 
 
 async def test_each_long_silence_gets_pings() -> None:
     """Before the first piece, between pieces, and again while it lasts; counted from the last thing written."""
     source, writer = Source((0.15, b"a"), (0.02, b"b"), (0.26, b"c")), Writer()
-    await Pump(source(), writer, 0.1).run()
+    await Pump(source(), writer, sse.PING, 0.1).run()
     assert writer.written == [sse.PING, b"a", b"b", sse.PING, sse.PING, b"c"]
 
 
 async def test_a_silence_before_the_run_begins_with_a_ping() -> None:
     """The caller has waited already."""
     source, writer = Source((0, b"a")), Writer()
-    await Pump(source(), writer, 0.1).run(silent=True)
+    await Pump(source(), writer, sse.PING, 0.1).run(silent=True)
     assert writer.written == [sse.PING, b"a"]
 
 
 async def test_a_ping_under_way_is_not_overtaken() -> None:
     """A piece that comes while a ping is being written waits for it."""
     source, writer = Source((0.1, b"a"), (0, b"b")), Writer(seconds=0.05)
-    await Pump(source(), writer, 0.08).run()
+    await Pump(source(), writer, sse.PING, 0.08).run()
     assert writer.written == [sse.PING, b"a", b"b"]
 
 
@@ -82,7 +82,7 @@ async def test_a_slow_writer_is_not_silence_and_slows_the_source() -> None:
             yield piece
 
     writer = Writer(seconds=0.1)
-    await Pump(source(), writer, 0.05).run()
+    await Pump(source(), writer, sse.PING, 0.05).run()
     assert writer.written == [b"a", b"b"]
     assert asked[1] - asked[0] >= 0.1
 
@@ -91,7 +91,7 @@ async def test_what_the_source_raises_comes_out() -> None:
     """And the source is closed."""
     source = Source((0, b"a"), (0, ValueError("broken")))
     with pytest.raises(ValueError, match="broken"):
-        await Pump(source(), Writer(), 1).run()
+        await Pump(source(), Writer(), sse.PING, 1).run()
     assert source.closed
 
 
@@ -103,14 +103,14 @@ async def test_what_the_writer_raises_comes_out_and_closes_the_source() -> None:
 
     for source in (Source((0, b"a")), Source((0.1, b"a"))):
         with pytest.raises(ConnectionError):
-            await Pump(source(), gone, 0.05).run()
+            await Pump(source(), gone, sse.PING, 0.05).run()
         assert source.closed
 
 
 async def test_a_cancelled_run_closes_the_source_and_a_ping_under_way() -> None:
     """A client that disconnects stops the provider at once."""
     source, writer = Source((5, b"a")), Writer(seconds=5)
-    running = asyncio.create_task(Pump(source(), writer, 0.05).run())
+    running = asyncio.create_task(Pump(source(), writer, sse.PING, 0.05).run())
     await asyncio.sleep(0.1)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -8,7 +8,7 @@ import grpc
 
 from services.catalog.schema import Facts, Provider, Target
 from services.errors import GatewayError
-from services.ports import Plan
+from services.ports import Hold, Order, Outcome, Plan
 from services.runtime.server import Server
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
@@ -81,12 +81,21 @@ class FixedAdapters:
 
 
 class FixedMeter:
-    """Says the same cost for everything."""
+    """Says the same cost for everything that was counted, and remembers what it was told."""
 
     def __init__(self, cost: Cost | None = COST) -> None:
         self.cost = cost
-        self.asked: list[tuple[str, Caller, Target, Usage]] = []
+        self.held: list[tuple[Order, Caller]] = []
+        self.settled: list[tuple[Outcome, Caller]] = []
+        self.voided: list[str] = []
 
-    async def settle(self, response_id: str, caller: Caller, target: Target, usage: Usage) -> Cost | None:
-        self.asked.append((response_id, caller, target, usage))
-        return self.cost
+    async def hold(self, order: Order, caller: Caller) -> Hold:
+        self.held.append((order, caller))
+        return Hold(order.response_id, 7, 100)
+
+    async def settle(self, outcome: Outcome, caller: Caller) -> Cost | None:
+        self.settled.append((outcome, caller))
+        return self.cost if outcome.usage is not None else None
+
+    async def void(self, response_id: str, caller: Caller) -> None:
+        self.voided.append(response_id)

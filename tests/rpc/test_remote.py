@@ -5,6 +5,7 @@ import contextlib
 from pathlib import Path
 
 import grpc
+import msgspec
 import pytest
 from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServiceServicer_to_server
 from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
@@ -15,7 +16,7 @@ from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
 from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
-from services.ports import Plan
+from services.ports import Hold, Order, Outcome, Plan
 from services.routing.remote import RemoteRouter
 from services.routing.servicer import RoutingServicer
 from services.vocabulary.call import Call, Message, Text
@@ -46,13 +47,33 @@ async def test_a_remote_router_plans_like_the_object(tmp_path: Path):
 
 
 async def test_a_remote_meter_settles_like_the_object(tmp_path: Path):
-    """Usage goes, cost comes back, to the nano-dollar."""
+    """Orders and outcomes go, holds and costs come back, to the nano-dollar."""
     meter = FixedMeter()
+    order = Order("resp_1", "responses", "auto", [TARGET, TARGET], 10, 20)
+    outcome = Outcome(
+        "resp_1",
+        "responses",
+        "auto",
+        TARGET,
+        USAGE,
+        True,
+        "cancelled",
+        True,
+        2,
+        1000.5,
+        first_content_ms=3.5,
+        total_ms=9,
+    )
     async with served(tmp_path, lambda s: add_BillingServiceServicer_to_server(BillingServicer(meter), s)) as channel:
-        assert await RemoteMeter(channel).settle("resp_1", ANN, TARGET, USAGE) == COST
-        meter.cost = None
-        assert await RemoteMeter(channel).settle("resp_2", ANN, TARGET, USAGE) is None
-    assert meter.asked[0] == ("resp_1", ANN, TARGET, USAGE)
+        remote = RemoteMeter(channel)
+        assert await remote.hold(order, ANN) == Hold("resp_1", 7, 100)
+        assert await remote.settle(outcome, ANN) == COST
+        uncounted = msgspec.structs.replace(outcome, usage=None, first_content_ms=None)
+        assert await remote.settle(uncounted, ANN) is None
+        await remote.void("resp_2", ANN)
+    assert meter.held == [(order, ANN)]
+    assert meter.settled == [(outcome, ANN), (uncounted, ANN)]
+    assert meter.voided == ["resp_2"]
 
 
 async def test_remote_adapters_stream_like_the_object(tmp_path: Path):

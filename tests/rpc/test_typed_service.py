@@ -18,6 +18,7 @@ from concentrate.responses.v1.responses_service_pb2_grpc import (
 
 from services import errors
 from services.errors_grpc import from_rpc_error
+from services.generation.generator import Generator
 from services.responses.service import Responses
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
@@ -46,7 +47,7 @@ class OneKey:
 async def surface(
     folder: Path, adapters: FixedAdapters, router: FixedRouter | None = None, meter: FixedMeter | None = None
 ) -> AsyncIterator[ResponsesServiceStub]:
-    responses = Responses(
+    generator = Generator(
         router or FixedRouter(),
         Failover(adapters, LiveHealth(LiveMetrics(clock=time), Breakers(Random()), time)),
         meter or FixedMeter(),
@@ -54,7 +55,7 @@ async def surface(
         now=lambda: 1000.0,
         new_id=lambda: "resp_1",
     )
-    typed = TypedResponses(responses, OneKey())
+    typed = TypedResponses(Responses(generator), OneKey())
     async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
         yield ResponsesServiceStub(channel)
 
@@ -167,7 +168,7 @@ async def test_a_stream_whose_billing_fails_still_ends(tmp_path: Path):
     """What cannot be settled is not `completed`: the client hears why, and the stream ends as every failure does."""
 
     class Broken(FixedMeter):
-        async def settle(self, response_id, caller, target, usage):
+        async def settle(self, outcome, caller):
             raise errors.Overloaded("billing is away", retry_after=1)
 
     async with surface(tmp_path, FixedAdapters(), meter=Broken()) as stub:

@@ -22,32 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from concentrate.adapters.v1 import target_pb2 as concentrate_dot_adapters_dot_v1_dot_target__pb2
-from concentrate.adapters.v1 import usage_pb2 as concentrate_dot_adapters_dot_v1_dot_usage__pb2
 from concentrate.billing.v1 import cost_pb2 as concentrate_dot_billing_dot_v1_dot_cost__pb2
+from concentrate.billing.v1 import order_pb2 as concentrate_dot_billing_dot_v1_dot_order__pb2
 from concentrate.keys.v1 import caller_pb2 as concentrate_dot_keys_dot_v1_dot_caller__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/billing/v1/billing_service.proto\x12\x16\x63oncentrate.billing.v1\x1a$concentrate/adapters/v1/target.proto\x1a#concentrate/adapters/v1/usage.proto\x1a!concentrate/billing/v1/cost.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"\xc9\x01\n\rSettleRequest\x12\x19\n\x0bresponse_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\x12\x35\n\x06target\x18\x03 \x01(\x0b\x32\x1f.concentrate.adapters.v1.TargetB\x04\xe2\x41\x01\x02\x12\x33\n\x05usage\x18\x04 \x01(\x0b\x32\x1e.concentrate.adapters.v1.UsageB\x04\xe2\x41\x01\x02\"<\n\x0eSettleResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Cost2i\n\x0e\x42illingService\x12W\n\x06Settle\x12%.concentrate.billing.v1.SettleRequest\x1a&.concentrate.billing.v1.SettleResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/billing/v1/billing_service.proto\x12\x16\x63oncentrate.billing.v1\x1a!concentrate/billing/v1/cost.proto\x1a\"concentrate/billing/v1/order.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"t\n\x0bHoldRequest\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32\x1d.concentrate.billing.v1.OrderB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\":\n\x0cHoldResponse\x12*\n\x04hold\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Hold\"z\n\rSettleRequest\x12\x36\n\x07outcome\x18\x01 \x01(\x0b\x32\x1f.concentrate.billing.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"<\n\x0eSettleResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Cost\"[\n\x0bVoidRequest\x12\x19\n\x0bresponse_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\x0e\n\x0cVoidResponse2\x8f\x02\n\x0e\x42illingService\x12Q\n\x04Hold\x12#.concentrate.billing.v1.HoldRequest\x1a$.concentrate.billing.v1.HoldResponse\x12W\n\x06Settle\x12%.concentrate.billing.v1.SettleRequest\x1a&.concentrate.billing.v1.SettleResponse\x12Q\n\x04Void\x12#.concentrate.billing.v1.VoidRequest\x1a$.concentrate.billing.v1.VoidResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.billing.v1.billing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SETTLEREQUEST'].fields_by_name['response_id']._loaded_options = None
-  _globals['_SETTLEREQUEST'].fields_by_name['response_id']._serialized_options = b'\342A\001\002'
+  _globals['_HOLDREQUEST'].fields_by_name['order']._loaded_options = None
+  _globals['_HOLDREQUEST'].fields_by_name['order']._serialized_options = b'\342A\001\002'
+  _globals['_HOLDREQUEST'].fields_by_name['caller']._loaded_options = None
+  _globals['_HOLDREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
+  _globals['_SETTLEREQUEST'].fields_by_name['outcome']._loaded_options = None
+  _globals['_SETTLEREQUEST'].fields_by_name['outcome']._serialized_options = b'\342A\001\002'
   _globals['_SETTLEREQUEST'].fields_by_name['caller']._loaded_options = None
   _globals['_SETTLEREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
-  _globals['_SETTLEREQUEST'].fields_by_name['target']._loaded_options = None
-  _globals['_SETTLEREQUEST'].fields_by_name['target']._serialized_options = b'\342A\001\002'
-  _globals['_SETTLEREQUEST'].fields_by_name['usage']._loaded_options = None
-  _globals['_SETTLEREQUEST'].fields_by_name['usage']._serialized_options = b'\342A\001\002'
-  _globals['_SETTLEREQUEST']._serialized_start=250
-  _globals['_SETTLEREQUEST']._serialized_end=451
-  _globals['_SETTLERESPONSE']._serialized_start=453
-  _globals['_SETTLERESPONSE']._serialized_end=513
-  _globals['_BILLINGSERVICE']._serialized_start=515
-  _globals['_BILLINGSERVICE']._serialized_end=620
+  _globals['_VOIDREQUEST'].fields_by_name['response_id']._loaded_options = None
+  _globals['_VOIDREQUEST'].fields_by_name['response_id']._serialized_options = b'\342A\001\002'
+  _globals['_VOIDREQUEST'].fields_by_name['caller']._loaded_options = None
+  _globals['_VOIDREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
+  _globals['_HOLDREQUEST']._serialized_start=210
+  _globals['_HOLDREQUEST']._serialized_end=326
+  _globals['_HOLDRESPONSE']._serialized_start=328
+  _globals['_HOLDRESPONSE']._serialized_end=386
+  _globals['_SETTLEREQUEST']._serialized_start=388
+  _globals['_SETTLEREQUEST']._serialized_end=510
+  _globals['_SETTLERESPONSE']._serialized_start=512
+  _globals['_SETTLERESPONSE']._serialized_end=572
+  _globals['_VOIDREQUEST']._serialized_start=574
+  _globals['_VOIDREQUEST']._serialized_end=665
+  _globals['_VOIDRESPONSE']._serialized_start=667
+  _globals['_VOIDRESPONSE']._serialized_end=681
+  _globals['_BILLINGSERVICE']._serialized_start=684
+  _globals['_BILLINGSERVICE']._serialized_end=955
 # @@protoc_insertion_point(module_scope)

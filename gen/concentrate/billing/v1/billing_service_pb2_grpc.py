@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class BillingServiceStub:
-    """Knows what an answer costs.
+    """Holds money for calls, and settles it once they have ended.
     """
 
     def __init__(self, channel):
@@ -35,19 +35,45 @@ class BillingServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Hold = channel.unary_unary(
+                '/concentrate.billing.v1.BillingService/Hold',
+                request_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldRequest.SerializeToString,
+                response_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldResponse.FromString,
+                _registered_method=True)
         self.Settle = channel.unary_unary(
                 '/concentrate.billing.v1.BillingService/Settle',
                 request_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleRequest.SerializeToString,
                 response_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleResponse.FromString,
                 _registered_method=True)
+        self.Void = channel.unary_unary(
+                '/concentrate.billing.v1.BillingService/Void',
+                request_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.SerializeToString,
+                response_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.FromString,
+                _registered_method=True)
 
 
 class BillingServiceServicer:
-    """Knows what an answer costs.
+    """Holds money for calls, and settles it once they have ended.
     """
 
+    def Hold(self, request, context):
+        """Sets aside the worst case.
+
+        Errors carry `google.rpc.ErrorInfo`: INSUFFICIENT_CREDITS (the message names what would be exceeded).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Settle(self, request, context):
-        """Records what was used and prices it. Idempotent per `response_id`.
+        """Posts what was used, gives the rest back, and prices it. Idempotent per `response_id`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Void(self, request, context):
+        """Gives back what was held for a call that no provider answered. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -56,10 +82,20 @@ class BillingServiceServicer:
 
 def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Hold': grpc.unary_unary_rpc_method_handler(
+                    servicer.Hold,
+                    request_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldRequest.FromString,
+                    response_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldResponse.SerializeToString,
+            ),
             'Settle': grpc.unary_unary_rpc_method_handler(
                     servicer.Settle,
                     request_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleRequest.FromString,
                     response_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleResponse.SerializeToString,
+            ),
+            'Void': grpc.unary_unary_rpc_method_handler(
+                    servicer.Void,
+                    request_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.FromString,
+                    response_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -70,8 +106,35 @@ def add_BillingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BillingService:
-    """Knows what an answer costs.
+    """Holds money for calls, and settles it once they have ended.
     """
+
+    @staticmethod
+    def Hold(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.billing.v1.BillingService/Hold',
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldRequest.SerializeToString,
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.HoldResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Settle(request,
@@ -90,6 +153,33 @@ class BillingService:
             '/concentrate.billing.v1.BillingService/Settle',
             concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleRequest.SerializeToString,
             concentrate_dot_billing_dot_v1_dot_billing__service__pb2.SettleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Void(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.billing.v1.BillingService/Void',
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.SerializeToString,
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,4 +1,4 @@
-"""From a source of bytes to a slow writer, with a comment whenever the source has been silent for long.
+"""From a source of bytes to a slow writer, with a ping whenever the source has been silent for long.
 
 One message for one piece of the source, written before the next is asked for: messages are what costs, and whatever arrives
 while one is being written is waiting in the HTTP client, which gives it out as one piece. A slow client so slows the provider
@@ -8,15 +8,16 @@ instead of filling memory. There is no task and no timer per piece.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from services.responses import sse
-
 
 class Pump:
-    """Moves one stream. `ping_s`: seconds of silence after which a comment is sent."""
+    """Moves one stream. `ping_s`: seconds of silence after which `ping` is sent."""
 
-    def __init__(self, source: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]], ping_s: float) -> None:
+    def __init__(
+        self, source: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]], ping: bytes, ping_s: float
+    ) -> None:
         self._source = source
         self._write = write
+        self._ping_bytes = ping
         self._ping_s = ping_s
         self._silent_since: float | None = None  # None while something is being written
         self._ping: asyncio.Task[None] | None = None
@@ -30,7 +31,7 @@ class Pump:
         loop = asyncio.get_running_loop()
         try:
             if silent:
-                await self._write(sse.PING)
+                await self._write(self._ping_bytes)
             self._silent_since = loop.time()
             self._timer = loop.call_later(self._ping_s, self._look)
             async for data in self._source:
@@ -59,6 +60,6 @@ class Pump:
         self._timer = loop.call_later(left if left > 0 else self._ping_s, self._look)
 
     async def _send_ping(self) -> None:
-        await self._write(sse.PING)
+        await self._write(self._ping_bytes)
         if self._silent_since is not None:
             self._silent_since = asyncio.get_running_loop().time()

@@ -1,0 +1,141 @@
+"""One answer under way, whatever surface asked for it: its events, and its one settlement.
+
+Metering is here and not in the surfaces, so that no way to leave an answer leaves it unpaid: settled after its last event,
+after a failure, or when the client has gone; in any order, once.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from services.generation.tally import Tally
+from services.ports import Meter, Outcome, OutcomeStatus
+from services.routing.failover import Opening
+from services.vocabulary.call import Call
+from services.vocabulary.caller import Caller
+from services.vocabulary.cost import Cost
+from services.vocabulary.event import Event, Opened
+from services.vocabulary.routing import RouteTaken
+from services.vocabulary.usage import Usage
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Generation:
+    """One answer. Enter it, read `batches` to their end, `settle`; leaving it early aborts the provider's work.
+
+    call: as it was sent, without what routing gave up. created_at: Unix seconds. route: how the target was chosen.
+    opened: what the provider began with; `batches` are its events after that.
+    """
+
+    def __init__(
+        self,
+        response_id: str,
+        surface: str,
+        created_at: float,
+        call: Call,
+        caller: Caller,
+        opening: Opening,
+        opened: Opened,
+        route: RouteTaken,
+        meter: Meter,
+        input_tokens: int,
+    ) -> None:
+        """`input_tokens`: an estimate, for a client that leaves before the provider has counted."""
+        self.response_id = response_id
+        self.surface = surface
+        self.created_at = int(created_at)
+        self.call = call
+        self.caller = caller
+        self.target = opening.target
+        self.opened = opened
+        self.route = route
+        self.batches: AsyncIterator[Sequence[Event]] = self._metered(opening.batches)
+        self._opening = opening
+        self._attempt = opening.attempt
+        self._meter = meter
+        self._input_tokens = input_tokens
+        self._tally = Tally()
+        self._began_at = created_at
+        self._settling: asyncio.Task[Cost | None] | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the provider has counted; None as long as it has not."""
+        return self._tally.usage
+
+    async def settle(self) -> Cost | None:
+        """What the answer costs, once it is in the books; None when it has no price or nothing was counted.
+
+        To be awaited before the client hears of the end. Raises what the meter raises.
+        """
+        self._attempt.finished(self.usage)
+        return await self._settle("completed", self.usage, estimated=False)
+
+    async def settle_failed(self) -> Cost | None:
+        """The same after a failure: what was counted still counts, but the first failure is the one to hear of."""
+        try:
+            return await self._settle("failed", self.usage, estimated=False)
+        except Exception as error:  # noqa: BLE001
+            _log.error("usage not settled", response_id=self.response_id, usage=self.usage, exc_info=error)
+            return None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind in (asyncio.CancelledError, GeneratorExit):
+            await self.leave()
+            return
+        if kind is not None:
+            self._attempt.over()
+        await self._close()
+
+    async def leave(self) -> None:
+        """The client has gone: aborts, and settles what was generated for it. Nothing keeps that from being done."""
+        self._attempt.over()
+        await asyncio.shield(asyncio.ensure_future(self._left()))
+
+    async def _left(self) -> None:
+        await self._close()
+        usage, estimated = self.usage, False
+        if usage is None and (output := self._tally.output_tokens):
+            usage, estimated = Usage(input=self._input_tokens, output=output), True
+        try:
+            await self._settle("cancelled", usage, estimated=estimated)
+        except Exception as failure:  # noqa: BLE001
+            _log.error("usage not settled", response_id=self.response_id, usage=usage, exc_info=failure)
+
+    async def _settle(self, status: OutcomeStatus, usage: Usage | None, *, estimated: bool) -> Cost | None:
+        if self._settling is None:
+            outcome = Outcome(
+                response_id=self.response_id,
+                surface=self.surface,
+                model=self.route.requested,
+                target=self.target,
+                usage=usage,
+                estimated=estimated,
+                status=status,
+                streamed=self.call.stream,
+                attempts=self.route.attempts,
+                began_at=self._began_at,
+                first_content_ms=self._attempt.first_content_ms,
+                total_ms=self._attempt.lasted_ms,
+            )
+            self._settling = asyncio.ensure_future(self._meter.settle(outcome, self.caller))
+        return await asyncio.shield(self._settling)
+
+    async def _close(self) -> None:
+        await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator
+        await self._opening.close()
+
+    async def _metered(self, batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:
+        tally = self._tally
+        async for batch in batches:
+            tally.feed(batch)
+            yield batch

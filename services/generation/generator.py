@@ -1,0 +1,99 @@
+"""From a call to an answer that has begun: plan, hold, open. What all surfaces share."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from services.catalog.schema import Target
+from services.generation.generation import Generation
+from services.ports import Hold, Meter, Order, Router
+from services.routing.affinity import Affinity, prefix_of
+from services.routing.failover import Failover
+from services.routing.needs import Needs
+from services.routing.plan import stripped
+from services.vocabulary.call import Call
+from services.vocabulary.caller import Caller
+from services.vocabulary.routing import RouteTaken
+
+# Where each format says how much the answer may have, for bodies that travel verbatim.
+_OUTPUT_LIMIT: Final = {
+    "openai_responses": "max_output_tokens",
+    "openai_chat": "max_completion_tokens",
+    "anthropic_messages": "max_tokens",
+}
+
+
+class Generator:
+    """Opens answers. `now` gives Unix seconds, `new_id` a fresh `resp_…`."""
+
+    def __init__(
+        self,
+        router: Router,
+        failover: Failover,
+        meter: Meter,
+        affinity: Affinity,
+        *,
+        now: Callable[[], float] = time.time,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
+        self._router = router
+        self._failover = failover
+        self._meter = meter
+        self._affinity = affinity
+        self._now = now
+        self.new_id = new_id or _new_id
+
+    async def open(self, call: Call, caller: Caller, *, surface: str, response_id: str | None = None) -> Generation:
+        """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`, and costs nothing.
+
+        surface: for the books. response_id: where the caller has made one already.
+        """
+        response_id = response_id or self.new_id()
+        began_at = self._now()
+        plan = await self._router.plan(call, caller)
+        sent = stripped(call, plan.losses) if plan.losses else call
+        input_tokens = Needs(sent).input_tokens
+        hold = await self._meter.hold(_order(response_id, surface, sent, plan.targets, input_tokens), caller)
+        try:
+            sent = _within(sent, hold)
+            opening = await self._failover.open(plan.targets, sent)
+        except BaseException:
+            await self._meter.void(response_id, caller)
+            raise
+        target, opened = opening.target, opening.opened
+        if plan.losses:
+            opened = msgspec.structs.replace(opened, losses=[*plan.losses, *opened.losses])
+        if len(plan.targets) > 1 and (prefix := prefix_of(call)) is not None:
+            self._affinity.sent(prefix, target.id, self._now())
+        route = RouteTaken(call.model, target.id, len(opening.tried) + 1, plan.reason)
+        return Generation(
+            response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens
+        )
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(self._now())
+
+
+def _order(response_id: str, surface: str, call: Call, targets: Sequence[Target], input_tokens: int) -> Order:
+    return Order(response_id, surface, call.model, list(targets), input_tokens, call.max_output_tokens)
+
+
+def _within(call: Call, hold: Hold) -> Call:
+    """The call with no more output than its credit pays for."""
+    limit = hold.max_output_tokens
+    if limit is None or (call.max_output_tokens is not None and call.max_output_tokens <= limit):
+        return call
+    native = call.native
+    if native is not None:
+        field = {_OUTPUT_LIMIT[native.format]: msgspec.Raw(str(limit).encode())}
+        native = msgspec.structs.replace(native, fields={**native.fields, **field})
+    return msgspec.structs.replace(call, max_output_tokens=limit, native=native)
+
+
+def _new_id() -> str:
+    """`resp_` and 36 hex digits, the first 12 of which are the time, so that ids sort."""
+    return f"resp_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(12)}"
