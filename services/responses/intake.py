@@ -12,10 +12,11 @@ import msgspec
 
 from services.errors import InvalidRequest
 from services.responses.intake_items import read_items
-from services.responses.intake_routing import read_routing
 from services.responses.intake_tools import read_tool_choice, read_tools
-from services.responses.reading import cache, invalid
+from services.responses.reading import cache
 from services.responses.schema import ReasoningParam, ResponsesRequest, TextParam
+from services.surface.reading import invalid
+from services.surface.routing import read_routing
 from services.vocabulary.call import Call, Format, Native, ReasoningOptions
 from services.wire.surrogates import first_half
 

@@ -10,8 +10,9 @@ from typing import Literal
 import msgspec
 
 from services.errors import InvalidRequest
-from services.responses.reading import cache, decode, type_of
+from services.responses.reading import cache
 from services.responses.schema import CacheControl, NonEmpty
+from services.surface.reading import decode, type_of
 from services.vocabulary.call import (
     Cache,
     File,

@@ -6,8 +6,9 @@ import msgspec
 from msgspec import Meta
 
 from services.errors import InvalidRequest
-from services.responses.reading import cache, decode, type_of
+from services.responses.reading import cache
 from services.responses.schema import CacheControl, ToolChoiceParam, ToolName
+from services.surface.reading import decode, type_of
 from services.vocabulary.call import CustomTool, FunctionTool, HostedTool, Location, Tool, ToolChoice, WebSearchTool
 
 WEB_SEARCH_TYPES = frozenset({"web_search", "web_search_preview", "web_search_2025_08_26"})

@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta
 
 from services.errors import InvalidRequest
-from services.responses.reading import decode
-from services.responses.schema import NonEmpty
+from services.surface.reading import decode
 from services.vocabulary.routing import MaxPrice, Routing
 
 Price = Annotated[float, Meta(ge=0)]
+NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
 class _Model(msgspec.Struct, forbid_unknown_fields=True):
