@@ -60,7 +60,9 @@ class Generation:
         self._input_tokens = input_tokens
         self._tally = Tally()
         self._began_at = created_at
-        self._settling: asyncio.Task[Cost | None] | None = None
+        self._outcome: Outcome | None = None
+        self._cost: Cost | None = None
+        self._settled = False
 
     @property
     def usage(self) -> Usage | None:
@@ -112,8 +114,10 @@ class Generation:
             _log.error("usage not settled", response_id=self.response_id, usage=usage, exc_info=failure)
 
     async def _settle(self, status: OutcomeStatus, usage: Usage | None, *, estimated: bool) -> Cost | None:
-        if self._settling is None:
-            outcome = Outcome(
+        if self._settled:
+            return self._cost
+        if self._outcome is None:  # else an earlier try was cancelled or failed: the same again, which posts it once
+            self._outcome = Outcome(
                 response_id=self.response_id,
                 surface=self.surface,
                 model=self.route.requested,
@@ -127,8 +131,9 @@ class Generation:
                 first_content_ms=self._attempt.first_content_ms,
                 total_ms=self._attempt.lasted_ms,
             )
-            self._settling = asyncio.ensure_future(self._meter.settle(outcome, self.caller))
-        return await asyncio.shield(self._settling)
+        self._cost = await self._meter.settle(self._outcome, self.caller)
+        self._settled = True
+        return self._cost
 
     async def _close(self) -> None:
         await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator

@@ -60,11 +60,10 @@ async def serve(
     surface: Surface, call: Call, opening: Coroutine[Any, Any, Generation], context: Context, ping_s: float
 ) -> None:
     """Writes the answer. `ping_s`: seconds of silence after which a stream gets a ping."""
-    begun = asyncio.ensure_future(opening)
     if call.stream:
-        await _stream(surface, call, begun, context, ping_s)
-        return
-    await write(context, JSON, await surface.whole(await _or_leave(begun)))
+        await _stream(surface, call, asyncio.ensure_future(opening), context, ping_s)
+    else:
+        await write(context, JSON, await surface.whole(await opening))
 
 
 async def write(context: Context, content_type: str, data: bytes) -> None:
