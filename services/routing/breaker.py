@@ -75,8 +75,8 @@ class Breaker:
         """An attempt, to be reported back whatever becomes of it; None when there must be none."""
         if self.wait(now) > 0:
             return None
-        attempt = Attempt(self, now)
-        if self._open_until is not None:
+        attempt = Attempt(self, now, probing=self._open_until is not None)
+        if attempt.probing:
             self._probe = attempt
         return attempt
 
@@ -138,14 +138,16 @@ class Attempt:
     An answer that began and then broke counts as both: as begun and as failed.
     """
 
-    __slots__ = ("_began", "_breaker", "_over", "at")
+    __slots__ = ("_began", "_breaker", "_over", "at", "probing")
 
-    def __init__(self, breaker: Breaker, at: float) -> None:
+    def __init__(self, breaker: Breaker, at: float, *, probing: bool = False) -> None:
         self._breaker = breaker
         self._began = False
         self._over = False
         self.at = at
         """When it was let through."""
+        self.probing = probing
+        """Whether it is to show that the provider works again."""
 
     def succeeded(self, now: float) -> None:
         """The provider answers: at its first content, or when the answer is there."""

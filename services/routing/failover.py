@@ -1,155 +1,227 @@
 """Runs a plan: tries targets in order and commits to one at its first content.
 
-`Opened` alone is no commitment while another target could still be tried; for the last target it is, so that its caller
-sees the answer begin. A caller's own mistake is not tried elsewhere. A target that could be followed by another has only
-so long for its first content; the last one has as long as the transport gives it.
+The beginning of an answer is no commitment while another target could still be tried; for the last target of a stream it
+is, so that its caller sees the answer begin. A caller's own mistake is not tried elsewhere, but what one wire format has no
+place for is. A target that could be followed by another has only so long for its first content; the last one has as long as
+the transport gives it. A caller's deadline is for the whole chain: a target may use up half of what is left before the next
+one has its turn, and shortly before the end the caller is told what was tried.
+
+With hedging, a target that is slower than it mostly is gets company: the next one is asked too, and who is first answers.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.catalog.schema import Target
-from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout, forget
+from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout
 from services.ports import Adapters
+from services.routing.asking import Asking
 from services.routing.health import Attempt, LiveHealth
+from services.routing.hedging import Hedging
 from services.vocabulary.call import Call
-from services.vocabulary.event import Event, NativeEvent, Opened
+from services.vocabulary.event import Event, Opened
+from services.vocabulary.usage import Usage
 
 FIRST_CONTENT_S: Final = 60.0
 """How long a target that is not the last may stay silent. Reasoning models think for long, so this is generous."""
 
-_PROLOGUE = frozenset({"response.created", "response.queued", "response.in_progress"})
+PROBE_S: Final = 10.0
+"""How long one may that has failed before and is asked whether it works again."""
+
+FAREWELL_S: Final = 0.1
+"""How long before the caller's deadline the answer is that nobody answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a target has used for an answer that nobody gets."""
+
+    target: Target
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
     """The target that answers, and its events after `Opened`. `close` aborts; report to `attempt`.
 
-    tried: the targets that failed before, and why. source: what `batches` reads.
+    tried: what went wrong with the targets asked before. spent: what others used that were asked at the same time.
+    asked: how many targets were asked in all. source: where `batches` come from.
     """
 
     target: Target
     opened: Opened
     batches: AsyncIterator[Sequence[Event]]
     attempt: Attempt
+    source: Asking
     tried: Sequence[GatewayError]
-    source: AsyncIterator[Sequence[Event]]
+    spent: Sequence[Spent]
+    asked: int
 
     async def close(self) -> None:
         """Aborts the provider's work, also when `batches` was never read: a generator that has not begun closes nothing."""
         await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator
-        await self.source.aclose()  # type: ignore[attr-defined]  # adapters are async generators
+        await self.source.close()
 
 
 class Failover:
     """Tries targets. `first_content_s`: how long one that is not the last may stay silent."""
 
-    def __init__(self, adapters: Adapters, health: LiveHealth, *, first_content_s: float = FIRST_CONTENT_S) -> None:
+    def __init__(
+        self,
+        adapters: Adapters,
+        health: LiveHealth,
+        *,
+        first_content_s: float = FIRST_CONTENT_S,
+        hedging: Hedging | None = None,
+    ) -> None:
         self._adapters = adapters
         self._health = health
         self._first_content_s = first_content_s
+        self._hedging = hedging or Hedging(health)
 
-    async def open(self, targets: Sequence[Target], call: Call) -> Opening:
-        """The first target that begins to answer. Raises the error of the only attempt, or one that names them all."""
-        failures: list[GatewayError] = []
-        for position, target in enumerate(targets):
-            attempt = self._health.begin(target)
-            if attempt is None and position == len(targets) - 1 and not failures:
-                attempt = self._health.force(targets[0])  # all of them rest: one call at a time still asks the first
-                target = targets[0]  # noqa: PLW2901
-            if attempt is None:
-                continue
-            batches = self._adapters.generate(call, target)
-            last = position == len(targets) - 1
-            try:
-                head = await self._head(batches, last=last)
-            except (ProviderFailed, UpstreamTimeout) as error:
-                attempt.failed(error)
-                _keep(error, failures)
-            except InvalidRequest as error:
-                attempt.failed(error)
-                if not failures:
-                    raise
-                _keep(error, failures)  # where an earlier target took the request, this one's refusal is its own
-            except TimeoutError:
-                late = UpstreamTimeout(f"{target.id} stayed silent.", model=target.id, kind="timeout")
-                attempt.failed(late)
-                _keep(late, failures)
-            except BaseException as error:
-                attempt.failed(error) if isinstance(error, GatewayError) else attempt.over()
-                raise
+    async def open(self, targets: Sequence[Target], call: Call, *, budget_s: float | None = None) -> Opening:
+        """The first target that begins to answer, within `budget_s` seconds if given.
+
+        Raises the error of the only attempt, or one that names them all: `UpstreamTimeout` when all stayed silent or the time
+        is over, `ProviderFailed` else; `InvalidRequest` for the caller's mistake; `Overloaded` when all targets rest.
+        """
+        chain = _Chain(targets, call, budget_s)
+        while (asking := self._next(chain)) is not None:
+            hedge_s = self._hedging.after_s(asking.target, call) if chain.left else None
+            if hedge_s is not None:
+                opening = await self._race(asking, hedge_s, chain)
             else:
-                opened = head[0][0]
-                assert isinstance(opened, Opened), "an adapter reports Opened first"
-                rest = _resume([head[0][1:], *head[1:]], batches, attempt, streamed=call.stream)
-                return Opening(target, opened, rest, attempt, failures, batches)
+                failure = await asking.ready(self._patience_s(asking, chain), at_opened=call.stream and not chain.left)
+                opening = chain.opening(asking, failure)
+            if opening is not None:
+                return opening
+        raise chain.error(self._health)
+
+    def _next(self, chain: "_Chain") -> Asking | None:
+        """The next target that may be asked; None: nobody is left, or no time."""
+        while chain.left and not chain.late:
+            target = chain.left.popleft()
+            attempt = self._health.begin(target)
+            if attempt is None and not chain.left and chain.untouched:
+                target = chain.targets[0]  # all of them rest: one call at a time still asks the first
+                attempt = self._health.force(target)
+            if attempt is not None:
+                chain.asked += 1
+                return Asking(self._adapters, chain.call, target, attempt)
+        return None
+
+    def _patience_s(self, asking: Asking, chain: "_Chain") -> float | None:
+        """How long a target may take until it commits; None: as long as the transport gives it."""
+        left = chain.left_s
+        if not chain.left:
+            return left
+        patience = min(self._first_content_s, PROBE_S) if asking.attempt.probing else self._first_content_s
+        return patience if left is None else min(patience, left / 2)
+
+    async def _race(self, first: Asking, hedge_s: float, chain: "_Chain") -> Opening | None:
+        """Asks a second target when the first is late; whoever commits first answers, the other is cut off."""
+        running = {asyncio.ensure_future(first.ready(self._patience_s(first, chain))): first}
+        try:
+            await asyncio.wait(running, timeout=hedge_s)
+            if not any(task.done() for task in running) and self._hedging.allow():
+                second = self._next(chain)
+                if second is not None:
+                    running[asyncio.ensure_future(second.ready(self._patience_s(second, chain)))] = second
+            while running:
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    asking = running.pop(task)
+                    if (opening := chain.opening(asking, task.result())) is not None:
+                        return opening
+            return None
+        finally:
+            for task, asking in running.items():
+                await _cut_off(task, asking, chain)
+
+
+class _Chain:
+    """The attempts of one call."""
+
+    def __init__(self, targets: Sequence[Target], call: Call, budget_s: float | None) -> None:
+        self.targets = targets
+        self.call = call
+        self.left = deque(targets)
+        self.asked = 0
+        self._until = None if budget_s is None else asyncio.get_running_loop().time() + budget_s - FAREWELL_S
+        self._failures: list[GatewayError] = []
+        self._refusals: list[GatewayError] = []
+        self.spent: list[Spent] = []
+
+    @property
+    def untouched(self) -> bool:
+        """Whether every target so far rests."""
+        return not (self.asked or self._refusals)
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the caller must hear something."""
+        return None if self._until is None else max(0.0, self._until - asyncio.get_running_loop().time())
+
+    @property
+    def late(self) -> bool:
+        """Whether there is no time to ask anybody else."""
+        return self._until is not None and asyncio.get_running_loop().time() >= self._until
+
+    def opening(self, asking: Asking, failure: GatewayError | None) -> Opening | None:
+        """What the caller gets; None after a failure that another target may make up for. Raises one that none can."""
+        if failure is None:
+            return Opening(
+                asking.target,
+                asking.opened,
+                asking.events(),
+                asking.attempt,
+                asking,
+                self._failures,
+                self.spent,
+                self.asked,
+            )
+        if not isinstance(failure, InvalidRequest):
+            self._failures.append(failure)
+        elif failure.kind is None:  # said by our own dialect: nobody was asked
+            self.asked -= 1
+            self._refusals.append(failure)
+        elif not self._failures:
+            raise failure
+        else:
+            self._failures.append(failure)  # where an earlier provider took the request, this one's refusal is its own
+        return None
+
+    def error(self, health: LiveHealth) -> GatewayError:
+        """Why nobody answers."""
+        failures = self._failures
+        if self._refusals and not failures:
+            return self._refusals[0]
+        if not failures and self.late:
+            return UpstreamTimeout("The deadline was over before a provider could be asked.", model=self.targets[0].id)
         if not failures:
             message = "Every provider of this model is resting after failures."
-            raise Overloaded(message, retry_after=self._health.soonest(targets))
-        raise _all_failed(failures, targets)
-
-    async def _head(self, batches: AsyncIterator[Sequence[Event]], *, last: bool) -> list[Sequence[Event]]:
-        """What comes until the commitment."""
-        try:
-            if last:
-                return [await anext(batches)]
-            async with asyncio.timeout(self._first_content_s):
-                head = [await anext(batches)]
-                while not _has_content(head[-1]):
-                    head.append(await anext(batches))
-                return head
-        except StopAsyncIteration:
-            raise ProviderFailed("The provider answered with nothing.", kind="protocol") from None
-        except BaseException:
-            await batches.aclose()  # type: ignore[attr-defined]  # adapters are async generators
-            raise
+            return Overloaded(message, retry_after=health.soonest(self.targets))
+        if len(failures) == 1 and not self.late:
+            return failures[0]
+        late = self.late or all(isinstance(failure, UpstreamTimeout) for failure in failures)
+        waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
+        begin = "No provider answered before the deadline" if self.late else "Every provider failed"
+        return (UpstreamTimeout if late else ProviderFailed)(
+            f"{begin}. " + " ".join(failure.message for failure in failures),
+            retry_after=min(waits) if waits else None,
+            model=failures[0].model or self.targets[0].id,
+            kind="timeout" if late else failures[0].kind,
+        )
 
 
-def _keep(error: GatewayError, failures: list[GatewayError]) -> None:
-    """For its words: the frames in its traceback hold the request, and this very list."""
-    forget(error)
-    failures.append(error)
-
-
-def _has_content(batch: Sequence[Event]) -> bool:
-    return any(
-        not isinstance(event, Opened) and not (isinstance(event, NativeEvent) and event.name in _PROLOGUE)
-        for event in batch
-    )
-
-
-async def _resume(
-    head: Sequence[Sequence[Event]], rest: AsyncIterator[Sequence[Event]], attempt: Attempt, *, streamed: bool
-) -> AsyncIterator[Sequence[Event]]:
-    silent = True
-    try:
-        for batch in head:
-            if batch:
-                if silent and _has_content(batch):
-                    silent = False
-                    attempt.content(streamed=streamed)
-                yield batch
-        async for batch in rest:
-            if silent and _has_content(batch):
-                silent = False
-                attempt.content(streamed=streamed)
-            yield batch
-    except GatewayError as error:
-        attempt.failed(error)
-        raise
-    finally:
-        await rest.aclose()  # type: ignore[attr-defined]  # adapters are async generators
-
-
-def _all_failed(failures: Sequence[GatewayError], targets: Sequence[Target]) -> GatewayError:
-    if len(failures) == 1:
-        return failures[0]
-    waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
-    return ProviderFailed(
-        "Every provider failed. " + " ".join(failure.message for failure in failures),
-        retry_after=min(waits) if waits else None,
-        model=failures[0].model or targets[0].id,
-        kind=failures[0].kind,
-    )
+async def _cut_off(task: "asyncio.Future[GatewayError | None]", asking: Asking, chain: _Chain) -> None:
+    """Ends an attempt that is not needed any more, and notes what it is known to have used."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    if not task.cancelled() and task.exception() is None and task.result() is None:
+        await asking.abandon()
+    if (usage := asking.usage) is not None:
+        chain.spent.append(Spent(asking.target, usage))

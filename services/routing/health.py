@@ -108,6 +108,11 @@ class Attempt:
         """From asking until now."""
         return (self._clock() - self._began) * 1000
 
+    @property
+    def probing(self) -> bool:
+        """Whether the target has failed before, and this is to show whether it works again."""
+        return self._forced is not None or (self._leave is not None and self._leave.probing)
+
     def content(self, *, streamed: bool) -> None:
         """The first content came: the provider works."""
         now = self._clock()

@@ -42,6 +42,7 @@ from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
 from services.routing.failover import Failover
 from services.routing.health import LiveHealth
+from services.routing.hedging import Hedging
 from services.routing.metrics.live import LiveMetrics
 from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.remote import RemoteRouter
@@ -104,7 +105,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
     )
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
-    generator = Generator(router, Failover(adapters, parts.health), meter, parts.affinity)
+    generator = Generator(router, parts.failover(adapters), meter, parts.affinity)
     responses = Responses(generator)
     keys = parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
@@ -174,6 +175,11 @@ class _Parts:
         router = CatalogRouter(self.catalogues.current, self.pricing, self.health, self.affinity, unlisted=unlisted)
         self.catalogues.follow(partial(setattr, router, "catalog"))
         return router
+
+    def failover(self, adapters: Adapters) -> Failover:
+        settings = self.settings
+        hedging = Hedging(self.health, share_max=settings.hedge_percent_max / 100)
+        return Failover(adapters, self.health, first_content_s=settings.first_content_seconds, hedging=hedging)
 
     def library(self) -> Library:
         library = Library(self.catalogues.current)

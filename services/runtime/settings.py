@@ -105,6 +105,16 @@ class Settings:
     upstream_idle_seconds: Annotated[
         float, Variable("UPSTREAM_IDLE_SECONDS", "Longest silence within a provider's stream.")
     ] = 120.0
+    first_content_seconds: Annotated[
+        float,
+        Variable("FIRST_CONTENT_SECONDS", "Longest wait for a provider's first content while another could be asked."),
+    ] = 60.0
+    hedge_percent_max: Annotated[
+        float,
+        Variable(
+            "HEDGE_PERCENT_MAX", "Most of the requests with `provider.hedge` that two providers are asked for; 0: none."
+        ),
+    ] = 5.0
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Variable("LOG_LEVEL", "Least severe line logged.")
     ] = "info"
@@ -165,9 +175,11 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
     if not 0 < settings.ping_seconds <= 15:
         raise SettingsError(f"PING_SECONDS={settings.ping_seconds} is not between 0 and 15.")
-    for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle"):
+    for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle", "first_content"):
         if not 0 <= getattr(settings, f"{name}_seconds") < float("inf"):
             raise SettingsError(f"{name.upper()}_SECONDS must be a number of seconds, zero or more.")
+    if not 0 <= settings.hedge_percent_max <= 100:
+        raise SettingsError(f"HEDGE_PERCENT_MAX={settings.hedge_percent_max} is not between 0 and 100.")
     for variable, file in (
         ("CONCENTRATE_CONFIG", settings.config),
         ("TLS_CERT_FILE", settings.tls_cert_file),

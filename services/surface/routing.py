@@ -5,7 +5,7 @@ second   {"metric", "interval"}
 first    {"strategy": "min" | "max", "metric", "interval"}
 
 `provider.fallbacks` is, despite its name, a whitelist; `provider.only` says the same. What is beyond the reference:
-`only`, `ignore`, `max_price`, `require_parameters`, `zdr`.
+`only`, `ignore`, `max_price`, `require_parameters`, `zdr`, `hedge`.
 """
 
 from typing import Annotated, Literal
@@ -40,6 +40,7 @@ class _Provider(msgspec.Struct, forbid_unknown_fields=True):
     max_price: _MaxPrice | None = None
     require_parameters: bool | None = None
     zdr: bool | None = None
+    hedge: bool | None = None
 
 
 class _Routing(msgspec.Struct, forbid_unknown_fields=True):
@@ -81,4 +82,5 @@ def read_routing(raw: msgspec.Raw) -> Routing | None:
         max_price=MaxPrice(limit.input, limit.output) if limit is not None else None,
         require_parameters=bool(provider.require_parameters),
         zdr=bool(provider.zdr),
+        hedge=bool(provider.hedge),
     )

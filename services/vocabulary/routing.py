@@ -20,6 +20,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     interval: how far back live metrics look (`15m`).
     only, ignore: providers that alone, or that never, may be asked. zdr: only offers with zero data retention.
     require_parameters: only targets that carry every parameter of the call; a loss excludes them.
+    hedge: when the first target is slower than it mostly is, a second one is asked too.
     """
 
     fallbacks: list[str] = []
@@ -32,6 +33,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     max_price: MaxPrice | None = None
     require_parameters: bool = False
     zdr: bool = False
+    hedge: bool = False
 
 
 class RouteTaken(msgspec.Struct):

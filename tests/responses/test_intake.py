@@ -276,6 +276,11 @@ def test_unknown_fields_are_kept_for_those_who_know_them():
             {"provider": {"ignore": ["azure"], "max_price": {"output": 3}, "require_parameters": True, "zdr": True}},
             Routing(ignore=["azure"], max_price=MaxPrice(None, 3), require_parameters=True, zdr=True),
         ),
+        ({"provider": {"hedge": True}}, Routing(hedge=True)),
+        (
+            {"provider": {"hedge": False, "zdr": False}},
+            Routing(),
+        ),
     ],
 )
 def test_routing_in_all_its_shapes(routing, expected):

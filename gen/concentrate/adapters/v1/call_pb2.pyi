@@ -604,6 +604,7 @@ class Routing(_message.Message):
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     REQUIRE_PARAMETERS_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
+    HEDGE_FIELD_NUMBER: _builtins.int
     model_sort: _builtins.str
     """Is what `auto` favours."""
     sort: _builtins.str
@@ -616,6 +617,8 @@ class Routing(_message.Message):
     """Excludes targets that would lose a parameter."""
     zdr: _builtins.bool
     """Allows only offers with zero data retention."""
+    hedge: _builtins.bool
+    """Asks a second target when the first is slower than it mostly is."""
     @_builtins.property
     def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lists models to try, in order, when the one asked for fails."""
@@ -645,10 +648,11 @@ class Routing(_message.Message):
         max_price: Global___MaxPrice | None = ...,
         require_parameters: _builtins.bool = ...,
         zdr: _builtins.bool = ...,
+        hedge: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "highest", b"highest", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "sort", b"sort"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "fallbacks", b"fallbacks", "highest", b"highest", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "fallbacks", b"fallbacks", "hedge", b"hedge", "highest", b"highest", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__highest: _TypeAlias = _typing.Literal["highest"]  # noqa: Y015
     _WhichOneofArgType__highest: _TypeAlias = _typing.Literal["_highest", b"_highest"]  # noqa: Y015

@@ -642,6 +642,7 @@ class ProviderRouting(_message.Message):
     MAX_PRICE_FIELD_NUMBER: _builtins.int
     REQUIRE_PARAMETERS_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
+    HEDGE_FIELD_NUMBER: _builtins.int
     sort: _builtins.str
     """Is the metric to sort by (`cost`, `performance`, `avg_latency`, `p95_latency`, `uptime`…). Default: `performance`."""
     interval: _builtins.str
@@ -650,6 +651,10 @@ class ProviderRouting(_message.Message):
     """Excludes providers that would lose a parameter of the request."""
     zdr: _builtins.bool
     """Allows only offers with zero data retention."""
+    hedge: _builtins.bool
+    """Asks a second provider too when the first is slower than it mostly is, as far as the gateway allows it; whoever answers
+    first does, and both may cost.
+    """
     @_builtins.property
     def fallbacks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Lists the only providers that may be used; empty means any."""
@@ -677,11 +682,14 @@ class ProviderRouting(_message.Message):
         max_price: Global___MaxPrice | None = ...,
         require_parameters: _builtins.bool | None = ...,
         zdr: _builtins.bool | None = ...,
+        hedge: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "interval", b"interval", "max_price", b"max_price", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_hedge", b"_hedge", "_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "hedge", b"hedge", "interval", b"interval", "max_price", b"max_price", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "fallbacks", b"fallbacks", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_hedge", b"_hedge", "_interval", b"_interval", "_require_parameters", b"_require_parameters", "_sort", b"_sort", "_zdr", b"_zdr", "fallbacks", b"fallbacks", "hedge", b"hedge", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__hedge: _TypeAlias = _typing.Literal["hedge"]  # noqa: Y015
+    _WhichOneofArgType__hedge: _TypeAlias = _typing.Literal["_hedge", b"_hedge"]  # noqa: Y015
     _WhichOneofReturnType__interval: _TypeAlias = _typing.Literal["interval"]  # noqa: Y015
     _WhichOneofArgType__interval: _TypeAlias = _typing.Literal["_interval", b"_interval"]  # noqa: Y015
     _WhichOneofReturnType__require_parameters: _TypeAlias = _typing.Literal["require_parameters"]  # noqa: Y015
@@ -690,6 +698,8 @@ class ProviderRouting(_message.Message):
     _WhichOneofArgType__sort: _TypeAlias = _typing.Literal["_sort", b"_sort"]  # noqa: Y015
     _WhichOneofReturnType__zdr: _TypeAlias = _typing.Literal["zdr"]  # noqa: Y015
     _WhichOneofArgType__zdr: _TypeAlias = _typing.Literal["_zdr", b"_zdr"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__hedge) -> _WhichOneofReturnType__hedge | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__interval) -> _WhichOneofReturnType__interval | None: ...
     @_typing.overload
