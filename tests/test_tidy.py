@@ -33,11 +33,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"billing", *LEAVES},
     "keys": {"storage", *LEAVES},
     "billing": {"storage", "tokens", *LEAVES},
+    "limits": LEAVES,
 }
 MAY_IMPORT["runtime"] = set(MAY_IMPORT)
 """The import law: runtime > responses > surface > generation > routing > adapters > wire, with models, keys, billing beside."""
 
-PURE = ["adapters/dialects", "routing/plan.py", "billing/money.py", "billing/rates.py", "vocabulary"]
+PURE = ["adapters/dialects", "routing/plan.py", "billing/money.py", "billing/rates.py", "limits/buckets.py", "limits/standing.py", "vocabulary"]
 IMPURE = {"asyncio", "aiohttp", "httpx", "grpc", "os", "time", "random", "secrets", "socket", "uuid"}
 
 BANNED = {
