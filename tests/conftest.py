@@ -6,6 +6,7 @@ import pytest
 
 from tests.gateway import Gateway, serving
 from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures for all
+from tests.redis_server import redis_url  # noqa: F401 - as above
 
 
 @pytest.fixture(scope="session")

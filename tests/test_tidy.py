@@ -38,7 +38,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 MAY_IMPORT["runtime"] = set(MAY_IMPORT)
 """The import law: runtime > responses > surface > generation > routing > adapters > wire, with models, keys, billing beside."""
 
-PURE = ["adapters/dialects", "routing/plan.py", "billing/money.py", "billing/rates.py", "limits/buckets.py", "limits/standing.py", "vocabulary"]
+PURE = [
+    "adapters/dialects", "routing/plan.py", "billing/money.py", "billing/rates.py", "limits/buckets.py",
+    "limits/standing.py", "vocabulary",
+]  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "httpx", "grpc", "os", "time", "random", "secrets", "socket", "uuid"}
 
 BANNED = {

@@ -11,8 +11,9 @@ from typing import Final, Self
 
 import structlog
 
+from services.generation.heads import Headers
 from services.generation.tally import Tally
-from services.ports import Meter, Outcome, OutcomeStatus
+from services.ports import Admission, Meter, Outcome, OutcomeStatus
 from services.routing.failover import Opening
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
@@ -28,7 +29,7 @@ class Generation:
     """One answer. Enter it, read `batches` to their end, `settle`; leaving it early aborts the provider's work.
 
     call: as it was sent, without what routing gave up. created_at: Unix seconds. route: how the target was chosen.
-    opened: what the provider began with; `batches` are its events after that.
+    opened: what the provider began with; `batches` are its events after that. headers: for the answer, on every surface.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Generation:
         route: RouteTaken,
         meter: Meter,
         input_tokens: int,
+        admission: Admission | None = None,
     ) -> None:
         """`input_tokens`: an estimate, for a client that leaves before the provider has counted."""
         self.response_id = response_id
@@ -58,6 +60,8 @@ class Generation:
         self._attempt = opening.attempt
         self._meter = meter
         self._input_tokens = input_tokens
+        self._admission = admission
+        self.headers: Headers = list(admission.headers) if admission is not None else []
         self._tally = Tally()
         self._began_at = created_at
         self._outcome: Outcome | None = None
@@ -75,6 +79,7 @@ class Generation:
         To be awaited before the client hears of the end. Raises what the meter raises.
         """
         self._attempt.finished(self.usage)
+        self._release(self.usage)
         return await self._settle("completed", self.usage, estimated=False)
 
     async def settle_failed(self) -> Cost | None:
@@ -96,6 +101,7 @@ class Generation:
             return
         if kind is not None:
             self._attempt.over()
+        self._release(self.usage)
         await self._close()
 
     async def leave(self) -> None:
@@ -108,6 +114,7 @@ class Generation:
         usage, estimated = self.usage, False
         if usage is None and (output := self._tally.output_tokens):
             usage, estimated = Usage(input=self._input_tokens, output=output), True
+        self._release(usage)
         try:
             await self._settle("cancelled", usage, estimated=estimated)
         except Exception as failure:  # noqa: BLE001
@@ -134,6 +141,11 @@ class Generation:
         self._cost = await self._meter.settle(self._outcome, self.caller)
         self._settled = True
         return self._cost
+
+    def _release(self, usage: Usage | None) -> None:
+        """Tells the limiter what was used. Only the first call counts, so each way to the end may say what it knows."""
+        if self._admission is not None:
+            self._admission.settle(usage, self.target.model)
 
     async def _close(self) -> None:
         await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator

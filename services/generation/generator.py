@@ -8,12 +8,15 @@ from typing import Final
 import msgspec
 
 from services.catalog.schema import Target
+from services.errors import GatewayError
 from services.generation.generation import Generation
-from services.ports import Hold, Meter, Order, Router
+from services.generation.heads import note
+from services.ports import Admission, Hold, Limiter, Meter, Order, Router
 from services.routing.affinity import Affinity, prefix_of
 from services.routing.failover import Failover
 from services.routing.needs import Needs
 from services.routing.plan import stripped
+from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.routing import RouteTaken
@@ -27,7 +30,7 @@ _OUTPUT_LIMIT: Final = {
 
 
 class Generator:
-    """Opens answers. `now` gives Unix seconds, `new_id` a fresh `resp_…`."""
+    """Opens answers. `now` gives Unix seconds, `new_id` a fresh `resp_…`. `limiter`: None lets everything in."""
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Generator:
         failover: Failover,
         meter: Meter,
         affinity: Affinity,
+        limiter: Limiter | None = None,
         *,
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] | None = None,
@@ -43,6 +47,7 @@ class Generator:
         self._failover = failover
         self._meter = meter
         self._affinity = affinity
+        self._limiter = limiter
         self._now = now
         self.new_id = new_id or _new_id
 
@@ -52,6 +57,21 @@ class Generator:
         surface: for the books. response_id: where the caller has made one already.
         """
         response_id = response_id or self.new_id()
+        if self._limiter is None:
+            return await self._open(call, caller, surface, response_id, None)
+        admission = await self._limiter.admit(call, caller, input_tokens=prompt_tokens(call))
+        try:
+            note(admission.headers)
+            return await self._open(call, caller, surface, response_id, admission)
+        except BaseException as error:
+            admission.settle(None)
+            if isinstance(error, GatewayError):
+                error.headers += admission.headers
+            raise
+
+    async def _open(
+        self, call: Call, caller: Caller, surface: str, response_id: str, admission: Admission | None
+    ) -> Generation:
         began_at = self._now()
         plan = await self._router.plan(call, caller)
         sent = stripped(call, plan.losses) if plan.losses else call
@@ -70,7 +90,7 @@ class Generator:
             self._affinity.sent(prefix, target.id, self._now())
         route = RouteTaken(call.model, target.id, len(opening.tried) + 1, plan.reason)
         return Generation(
-            response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens
+            response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens, admission
         )
 
     def now(self) -> int:

@@ -118,12 +118,12 @@ class LocalStore:
                 admitted = False
         if not admitted:
             return Taken(False, used, places)
-        after = []
-        for account, (offset, row), spent in zip(accounts, found, used, strict=True):
-            grown = _grown(account, spent, charge)
-            self._write(account, offset, row, grown, now, 1)
-            after.append(grown)
-        return Taken(True, after, [number + 1 for number in places])
+        for index, (account, (offset, row)) in enumerate(zip(accounts, found, strict=True)):
+            used[index] = _grown(account, used[index], charge)
+            self._write(account, offset, row, used[index], now, 1)
+            if account.limits[3] >= 0:
+                places[index] += 1
+        return Taken(True, used, places)
 
     def _pay(self) -> None:
         """Under the lock: gives back what is owed."""

@@ -15,6 +15,7 @@ from services.responses.service import Responses
 from services.responses.stream_events import LifecycleEvent, StreamEvent
 from services.responses.typed_request import read
 from services.surface.credentials import credentials
+from services.surface.serving import answered, head
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -36,7 +37,8 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         """One whole response."""
         caller = await self._keys.verify(*credentials(context))
         generation = await self._responses.open(read(request, stream=False), caller)
-        message = _RESPONSE.to_message(await self._responses.response(generation))
+        message = _RESPONSE.to_message(await answered(generation, self._responses.response(generation)))
+        await head(context, generation.headers)
         _echo(request, message)
         return message
 
@@ -46,6 +48,7 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         """The events of one response, a message each. A client that leaves aborts the generation."""
         caller = await self._keys.verify(*credentials(context))
         generation = await self._responses.open(read(request, stream=True), caller)
+        await head(context, generation.headers)
         async with aclosing(self._responses.events(generation)) as batches:  # type: ignore[type-var]  # a generator
             async for events in batches:
                 for event in events:

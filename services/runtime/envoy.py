@@ -39,7 +39,9 @@ CORS_ALLOW: Final = (
     "x-stainless-helper", "x-stainless-helper-method", "x-grpc-web", "x-user-agent", "grpc-timeout",
 )  # fmt: skip
 CORS_EXPOSE: Final = (
-    "x-request-id", "retry-after", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset",
+    "x-request-id", "retry-after", "retry-after-ms",
+    "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
+    "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
     "grpc-status", "grpc-message", "grpc-status-details-bin",
 )  # fmt: skip
 

@@ -5,14 +5,15 @@ failures are events of the stream. A stream that stays silent gets pings, also b
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Final, Protocol
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody
 
-from services.errors import InvalidRequest, RequestTooLarge, forget
+from services.errors import GatewayError, InvalidRequest, RequestTooLarge, forget
 from services.generation.generation import Generation
+from services.generation.heads import collect
 from services.surface.pump import Pump
 from services.vocabulary.call import Call
 
@@ -22,7 +23,9 @@ EVENTS: Final = "text/event-stream"
 BODY_BYTES_MAX: Final = 32 << 20
 MESSAGE_BYTES_MAX: Final = 4 << 20  # the edge holds a message whole before it passes it on, and has a limit for that
 
-Context = grpc.aio.ServicerContext[HttpBody, HttpBody]
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+Answer = TypeVar("Answer")
 
 
 class Surface(Protocol):
@@ -60,10 +63,29 @@ async def serve(
     surface: Surface, call: Call, opening: Coroutine[Any, Any, Generation], context: Context, ping_s: float
 ) -> None:
     """Writes the answer. `ping_s`: seconds of silence after which a stream gets a ping."""
+    known = collect()
     if call.stream:
-        await _stream(surface, call, asyncio.ensure_future(opening), context, ping_s)
-    else:
-        await write(context, JSON, await surface.whole(await opening))
+        await _stream(surface, call, asyncio.ensure_future(opening), context, ping_s, known)
+        return
+    generation = await opening
+    body = await answered(generation, surface.whole(generation))
+    await head(context, generation.headers)
+    await write(context, JSON, body)
+
+
+async def answered(generation: Generation, answer: Awaitable[Answer]) -> Answer:
+    """An answer that is still to be made; should that fail, its headers go with the error."""
+    try:
+        return await answer
+    except GatewayError as error:
+        error.headers += generation.headers
+        raise
+
+
+async def head(context: Context, headers: Sequence[tuple[str, str]]) -> None:
+    """Sends the headers, where there are any: to be done before anything is written."""
+    if headers:
+        await context.send_initial_metadata(tuple(headers))
 
 
 async def write(context: Context, content_type: str, data: bytes) -> None:
@@ -76,15 +98,21 @@ async def write(context: Context, content_type: str, data: bytes) -> None:
 
 
 async def _stream(
-    surface: Surface, call: Call, begun: "asyncio.Task[Generation]", context: Context, ping_s: float
+    surface: Surface,
+    call: Call,
+    begun: "asyncio.Task[Generation]",
+    context: Context,
+    ping_s: float,
+    known: Sequence[tuple[str, str]],
 ) -> None:
-    """Raises only while nothing has been written."""
+    """Raises only while nothing has been written. `known`: headers of an answer that has not begun."""
 
     async def write_events(data: bytes) -> None:
         await write(context, EVENTS, data)
 
     try:
         done, _ = await asyncio.wait({begun}, timeout=ping_s)
+        await head(context, begun.result().headers if done else known)
         source = surface.sse(begun.result()) if done else _late(surface, call, begun)
         await Pump(source, write_events, surface.ping, ping_s).run(silent=not done)
     except BaseException:
