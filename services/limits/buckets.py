@@ -21,8 +21,8 @@ NOTHING: Final[Charge] = (0, 0, 0)
 
 
 def drained(used: int, limit: int, elapsed_ms: int) -> int:
-    """What is still used after a while. Clocks that go back give nothing."""
-    if limit < 0:
+    """What is still used after a while. Clocks that go back give nothing; where nothing is limited, or all, nothing counts."""
+    if limit <= 0:
         return 0
     return max(0, used - limit * elapsed_ms) if elapsed_ms > 0 else used
 

@@ -168,7 +168,7 @@ def _grown(account: Account, used: tuple[int, int, int], charge: Charge) -> tupl
     """What is used after a charge, which may be less than nothing."""
     one, two, three, _ = account.limits
     return (
-        max(0, used[0] + charge[0] * PARTS) if one >= 0 else 0,
-        max(0, used[1] + charge[1] * PARTS) if two >= 0 else 0,
-        max(0, used[2] + charge[2] * PARTS) if three >= 0 else 0,
+        max(0, used[0] + charge[0] * PARTS) if one > 0 else 0,
+        max(0, used[1] + charge[1] * PARTS) if two > 0 else 0,
+        max(0, used[2] + charge[2] * PARTS) if three > 0 else 0,
     )

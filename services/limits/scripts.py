@@ -1,8 +1,8 @@
 """The arithmetic of `buckets.py` once more, for Redis: each script is one atomic round trip for all accounts of a request.
 
-Per account there are two keys: `<name>`, a packed list {written at (ms), used of three buckets}, which expires when nothing
-is used any more; and `<name>:leases`, a sorted set of the requests under way by the end of their lease (ms). Lua's numbers
-are exact up to 2**53, which `PER_MINUTE_MAX` in parts of a token stays below.
+Per account there are two keys: `<name>`, a packed list {written at (ms), used of three buckets}, which expires soon after
+nothing is used any more; and `<name>:leases`, a sorted set of the requests under way by the end of their lease (ms).
+Lua's numbers are exact up to 2**53, which `PER_MINUTE_MAX` in parts of a token stays below.
 
 The clock is the server's, so that replicas agree; a number instead of '' is for tests.
 """
@@ -11,6 +11,7 @@ from typing import Final
 
 _CLOCK: Final = """
 local PARTS = 60000
+local SPARE = 1000
 local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')
@@ -23,7 +24,7 @@ local function read(key)
 end
 
 local function drained(used, limit, elapsed)
-  if limit < 0 then return 0 end
+  if limit <= 0 then return 0 end
   if elapsed <= 0 then return used end
   return math.max(0, used - limit * elapsed)
 end
@@ -34,7 +35,7 @@ local function write(key, state, limits)
     if limits[kind] > 0 then unused = math.max(unused, math.ceil(state[kind + 1] / limits[kind])) end
   end
   if unused > 0 then
-    redis.call('SET', key, cmsgpack.pack(state), 'PX', unused)
+    redis.call('SET', key, cmsgpack.pack(state), 'PX', unused + SPARE)
   else
     redis.call('DEL', key)
   end
@@ -75,7 +76,7 @@ for account = 1, #KEYS / 2 do
   local state = states[account]
   if admitted == 1 then
     for kind = 1, 3 do
-      if limits[account][kind] >= 0 then state[kind + 1] = state[kind + 1] + charge[kind] * PARTS end
+      if limits[account][kind] > 0 then state[kind + 1] = state[kind + 1] + charge[kind] * PARTS end
     end
     write(KEYS[2 * account - 1], state, limits[account])
     if limits[account][4] >= 0 then
@@ -103,7 +104,7 @@ for account = 1, #KEYS / 2 do
   for kind = 1, 3 do
     limits[kind] = tonumber(ARGV[at + kind])
     local used = drained(state[kind + 1], limits[kind], now - state[1])
-    if limits[kind] >= 0 then used = math.max(0, used - ARGV[at + 3 + kind] * PARTS) end
+    if limits[kind] > 0 then used = math.max(0, used - ARGV[at + 3 + kind] * PARTS) end
     state[kind + 1] = used
   end
   state[1] = now
