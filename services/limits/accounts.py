@@ -53,6 +53,14 @@ class Accounts:
     on_outage: OnOutage
 
 
+class DefaultsOnly:
+    """A `LimitsBook` where nobody has limits of their own."""
+
+    def limits_of(self, caller: Caller) -> Sequence[ScopeLimits]:  # noqa: ARG002
+        """See `ports.LimitsBook`."""
+        return ()
+
+
 class AccountBook:
     """Finds the accounts of requests. Remembers them by key and model, as long as the limits stay the same."""
 
@@ -79,6 +87,10 @@ class AccountBook:
             self._remembered.clear()
         self._remembered[key] = scopes, accounts
         return accounts
+
+    def forget(self) -> None:
+        """Has all be found anew: models have other names now."""
+        self._remembered.clear()
 
     def _made(self, caller: Caller, model: str, scopes: Sequence[ScopeLimits]) -> Accounts:
         if not any(each.scope == "key" for each in scopes):

@@ -44,6 +44,11 @@ class BucketLimiter:
         self._shared = shared
         self._turns: asyncio.Task[None] | None = None
 
+    def forget(self) -> None:
+        """Has all accounts be found anew: models have other names now."""
+        self._book.forget()
+        self._alone.forget()
+
     async def start(self) -> None:
         """From now on places are kept and connections held."""
         if self._shared is not None:

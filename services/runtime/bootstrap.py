@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from random import Random
 from secrets import token_hex
 from time import time
@@ -29,8 +30,11 @@ from services.billing.servicer import BillingServicer
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
+from services.errors import GatewayError
 from services.generation.generator import Generator
 from services.keys.keyring import FolderUnusable, SqliteKeyRing
+from services.limits.accounts import DefaultsOnly
+from services.limits.limiter import BucketLimiter
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
@@ -48,7 +52,7 @@ from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.remote import RemoteRouter
 from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
-from services.runtime import storage
+from services.runtime import limits, storage
 from services.runtime.catalogues import Catalogues
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
@@ -69,18 +73,22 @@ class Service:
 
 
 @asynccontextmanager
-async def build(settings: Settings, role: Role = "gateway") -> AsyncIterator[Sequence[Service]]:
+async def build(
+    settings: Settings, role: Role = "gateway", folder: Path | None = None
+) -> AsyncIterator[Sequence[Service]]:
     """The services of one process; on the way out everything they hold is closed. Raises `SettingsError`.
 
     role: `gateway` serves the public surfaces, and for each other service uses the object itself or, when it has an
     address, a client of it. `routing`, `adapters` and `billing` serve that one, for gateways that have its address.
+    folder: where the workers of one gateway share files while it runs; None: there is only this process.
     """
     async with AsyncExitStack() as stack:
-        parts = _Parts(settings, stack)
+        parts = _Parts(settings, stack, folder)
         match role:
             case "gateway":
                 parts.share_metrics()
                 services = _public(parts)
+                await parts.limiter.start()
                 await parts.catalogues.start(discover=True)
                 yield services
             case "routing":
@@ -105,7 +113,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
     )
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
-    generator = Generator(router, parts.failover(adapters), meter, parts.affinity)
+    generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
     responses = Responses(generator)
     keys = parts.keys()
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
@@ -123,8 +131,9 @@ def _public(parts: "_Parts") -> Sequence[Service]:
 class _Parts:
     """The plain objects, each made when it is first needed and closed by `stack`."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, stack: AsyncExitStack, folder: Path | None) -> None:
         self.settings = settings
+        self._folder = folder
         self._stack = stack
         self._random = Random()  # noqa: S311 - jitter, no secret
 
@@ -169,6 +178,15 @@ class _Parts:
     def affinity(self) -> Affinity:
         """Where prompts' prefixes are warm."""
         return Affinity()
+
+    @cached_property
+    def limiter(self) -> BucketLimiter:
+        """Who may ask how much. To be started."""
+        slug = partial(_slug, self.catalogues)
+        limiter = limits.limiter(self.settings, DefaultsOnly(), slug, self._folder)
+        self.catalogues.follow(lambda _: limiter.forget())
+        self._stack.push_async_callback(limiter.close)
+        return limiter
 
     def router(self) -> Router:
         unlisted = self.settings.unlisted_models == "allow"
@@ -224,6 +242,14 @@ class _Parts:
         channel = grpc.aio.insecure_channel(address, options=options)
         self._stack.push_async_callback(channel.close)
         return channel
+
+
+def _slug(catalogues: Catalogues, name: str) -> str:
+    """The model behind a name: limits of a model hold for all of its names. What is not listed is its own."""
+    try:
+        return catalogues.current.model(name).id
+    except GatewayError:
+        return name
 
 
 def _asked(catalog: Catalog) -> Mapping[str, Provider]:

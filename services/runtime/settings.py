@@ -88,8 +88,25 @@ class Settings:
         str | None, Variable("BILLING_ADDRESS", "gRPC address of a billing service elsewhere.")
     ] = None
     redis_url: Annotated[
-        Secret | None, Variable("REDIS_URL", "Redis or Valkey, for what replicas share: live routing metrics.")
+        Secret | None,
+        Variable("REDIS_URL", "Redis or Valkey, for what replicas share: rate limits, live routing metrics."),
     ] = None
+    tiers: Annotated[
+        Path | None, Variable("CONCENTRATE_TIERS", "YAML file with more tiers of rate limits (docs/limits.md).")
+    ] = None
+    limits_on_outage: Annotated[
+        Literal["local", "refuse"],
+        Variable(
+            "CONCENTRATE_LIMITS_ON_OUTAGE",
+            "While Redis does not answer: `local` has each replica limit by itself, `refuse` answers 503.",
+        ),
+    ] = "local"
+    replicas: Annotated[
+        int,
+        Variable(
+            "CONCENTRATE_REPLICAS", "Gateways that share REDIS_URL; while it is away each allows its share of a limit."
+        ),
+    ] = 1
     drain_seconds: Annotated[
         float, Variable("DRAIN_SECONDS", "Grace for accepted requests after SIGTERM or Ctrl-C.")
     ] = 25.0
@@ -173,6 +190,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"CONCENTRATE_HOST={settings.host!r} is not an IP address.") from error
     if not 0 < settings.workers <= 256:
         raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
+    if not 0 < settings.replicas <= 10_000:
+        raise SettingsError(f"CONCENTRATE_REPLICAS={settings.replicas} is not between 1 and 10000.")
     if not 0 < settings.ping_seconds <= 15:
         raise SettingsError(f"PING_SECONDS={settings.ping_seconds} is not between 0 and 15.")
     for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle", "first_content"):
@@ -182,6 +201,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"HEDGE_PERCENT_MAX={settings.hedge_percent_max} is not between 0 and 100.")
     for variable, file in (
         ("CONCENTRATE_CONFIG", settings.config),
+        ("CONCENTRATE_TIERS", settings.tiers),
         ("TLS_CERT_FILE", settings.tls_cert_file),
         ("TLS_KEY_FILE", settings.tls_key_file),
     ):

@@ -49,11 +49,12 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
     signals = asyncio.Semaphore(0)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, signals.release)
-    async with bootstrap.build(configuration, role) as services:
+    socket = Path(address.removeprefix(_UNIX)) if address.startswith(_UNIX) else None
+    async with bootstrap.build(configuration, role, socket.parent if socket else None) as services:
         server = Server(
             [each.register for each in services],
             [each.name for each in services],
-            journal=Journal(Path(address.removeprefix(_UNIX))) if address.startswith(_UNIX) else None,
+            journal=Journal(socket) if socket else None,
         )
         gc.collect()
         gc.freeze()  # code, catalogue and prices stay: looking through them again stops every stream for 50 ms
