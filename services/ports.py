@@ -11,7 +11,7 @@ import msgspec
 
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
-from services.vocabulary.caller import Caller
+from services.vocabulary.caller import INFERENCE, Caller
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss
 from services.vocabulary.limits import ScopeLimits
@@ -155,8 +155,13 @@ class Meter(Protocol):
 class KeyRing(Protocol):
     """Knows the API keys."""
 
-    async def verify(self, authorization: str | None, x_api_key: str | None) -> Caller:
-        """The owner of the key in either header (Bearer wins). Raises `InvalidKey`."""
+    async def verify(
+        self, authorization: str | None, x_api_key: str | None, *, scope: str | None = INFERENCE
+    ) -> Caller:
+        """The owner of the key in either header (Bearer wins). `scope`: what the key must be for; None: anything.
+
+        Raises `InvalidKey`, `PermissionDenied` when it is not for that, `Overloaded` when nobody can be asked.
+        """
         ...
 
 

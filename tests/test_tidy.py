@@ -31,7 +31,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "surface": {"generation", *LEAVES},
     "responses": {"surface", "generation", "adapters", "tokens", "wire", *LEAVES},
     "models": {"billing", *LEAVES},
-    "keys": {"storage", *LEAVES},
+    "tenancy": {"storage", *LEAVES},
+    "byok": {"tenancy", "storage", *LEAVES},
+    "keys": {"tenancy", "byok", "storage", *LEAVES},
+    "management": {"keys", "tenancy", "byok", "billing", "storage", *LEAVES},
     "billing": {"storage", "tokens", *LEAVES},
     "limits": LEAVES,
 }

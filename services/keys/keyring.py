@@ -1,104 +1,166 @@
 """Verifies API keys.
 
-A key is looked up by its keyed hash and remembered for a second, so a revoked key stops within that second in every
-process, and a busy key costs one hash per request.
+A key is looked up by its keyed hash and then remembered, with its policy: a busy key costs one hash and one look into a
+dictionary. Twice a second every process asks which organisations were changed, and forgets what it remembers of them; so a
+revoked key stops within that time on every replica. While the database does not answer, remembered keys go on working for
+a minute; others get `Overloaded`.
 """
 
+import asyncio
+import contextlib
 import hmac
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from time import monotonic, time
+from typing import Final, NamedTuple
 
-from services.errors import InvalidKey
-from services.keys.secret import PREFIX, Hasher, is_key, load_hasher, mask, new_id, new_key
-from services.keys.store import KeyRow, KeyStore
-from services.vocabulary.caller import Caller
+import structlog
 
-STALE_AFTER_S = 1.0
-_REMEMBERED_MAX = 10_000
-_HOW = f"Send `Authorization: Bearer <key>` (or `x-api-key: <key>`); keys start with `{PREFIX}`."
+from services.errors import GatewayError, InvalidKey, Overloaded, PermissionDenied
+from services.keys import store
+from services.keys.secret import PREFIX, Hasher, is_key
+from services.storage.database import Database
+from services.tenancy import audit
+from services.vocabulary.caller import INFERENCE, Caller
+from services.vocabulary.limits import ScopeLimits
+
+ASK_EVERY_S: Final = 0.5
+BELIEVED_S: Final = 60.0
+"""How long remembered keys work without news from the database."""
+
+USED_EVERY_S: Final = 15.0
+"""How often the times of last use are written."""
+
+_REMEMBERED_MAX: Final = 200_000
+_OVERLAP: Final = 200
+"""Changes may be committed in another order than they are numbered in; so those of the last numbers are read again."""
+
+_HOW: Final = f"Send `Authorization: Bearer <key>` (or `x-api-key: <key>`); keys start with `{PREFIX}`."
+_FOREVER: Final = float("inf")
+
+_log = structlog.get_logger("keys")
 
 
-class FolderUnusable(ValueError):
-    """Keys cannot be kept in this folder. The message names it, and says why."""
+class _Remembered(NamedTuple):
+    caller: Caller
+    scopes: frozenset[str]
+    until: float  # when it expires, in seconds since 1970
 
 
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename not in (None, str(folder)) else ""
-        raise FolderUnusable(f"keys cannot be kept in {folder}: {error.strerror}{where}") from error
-    except (sqlite3.Error, ValueError) as error:
-        raise FolderUnusable(f"keys cannot be kept in {folder}: {error}") from error
-
-
-class SqliteKeyRing:
-    """The keys of one data folder: `keys.db` holds them, `keys.secret` is what they are hashed with."""
+class DatabaseKeyRing:
+    """Implements `ports.KeyRing` over the database. `start` it to have it hear of changes."""
 
     def __init__(
-        self, folder: Path, *, clock: Callable[[], float] = time, monotonic_clock: Callable[[], float] = monotonic
+        self,
+        database: Database,
+        hasher: Hasher,
+        *,
+        clock: Callable[[], float] = time,
+        monotonic_clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Creates folder and files when they are missing. `clock`: seconds since 1970. Raises `FolderUnusable`."""
-        self._folder = folder
-        with _usable(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            self._hasher: Hasher = load_hasher(folder / "keys.secret")
-            self._store = KeyStore(folder / "keys.db", clock=clock)
+        """`hasher`: what this database's keys were hashed with. `clock`: seconds since 1970."""
+        self._database = database
+        self._hasher = hasher
+        self._clock = clock
         self._now = monotonic_clock
-        self._remembered: dict[bytes, tuple[Caller, float]] = {}
+        self._remembered: dict[bytes, _Remembered] = {}
+        self._believed_until = 0.0
+        self._latest: int | None = None
+        self._seen: set[int] = set()
+        self._generation = 0
+        self._limits: dict[str, Sequence[ScopeLimits]] = {}
+        self._used: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
 
-    async def verify(self, authorization: str | None, x_api_key: str | None) -> Caller:
-        """The owner of the key in either header; a Bearer key wins. Raises `InvalidKey`."""
+    async def verify(
+        self, authorization: str | None, x_api_key: str | None, *, scope: str | None = INFERENCE
+    ) -> Caller:
+        """See `ports.KeyRing.verify`."""
         digest = self._hasher.digest(_key(authorization, x_api_key))
-        now = self._now()
-        remembered = self._remembered.get(digest)
-        if remembered is not None and now < remembered[1]:
-            return remembered[0]
-        found = self._store.find(digest)
-        if found is None or not hmac.compare_digest(found.digest, digest) or found.row.revoked_at is not None:
-            self._remembered.pop(digest, None)
+        found = self._remembered.get(digest)
+        if found is None or self._now() >= self._believed_until:
+            found = await self._look_up(digest)
+        now = self._clock()
+        if now >= found.until:
+            raise InvalidKey("This API key has expired.")
+        if scope is not None and scope not in found.scopes:
+            raise PermissionDenied(f"This key lacks the scope `{scope}`.")
+        self._used[found.caller.key_id] = int(now)
+        return found.caller
+
+    def limits_of(self, caller: Caller) -> Sequence[ScopeLimits]:
+        """See `ports.LimitsBook.limits_of`: of a caller that was verified here, as of then."""
+        return self._limits.get(caller.key_id, ())
+
+    def forget(self, org_id: str) -> None:
+        """Looks the keys of an organisation up again: something about them was changed here."""
+        self._generation += 1
+        for digest in [digest for digest, found in self._remembered.items() if found.caller.org_id == org_id]:
+            del self._remembered[digest]
+
+    def start(self) -> None:
+        """Begins to ask for changes, and to write when keys were used."""
+        self._task = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        """Stops asking, and writes what is to be written."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        with contextlib.suppress(GatewayError):
+            await self._write_used()
+
+    async def refresh(self) -> None:
+        """Asks for changes once. Raises `Overloaded` when the database does not answer."""
+        asked_at, latest = self._now(), self._latest
+        rows = await self._database.read(lambda connection: audit.changed(connection, latest, _OVERLAP))
+        if latest is not None:
+            for org_id in {org_id for seq, org_id in rows if seq not in self._seen}:
+                self.forget(org_id)
+        self._seen = {seq for seq, _ in rows}
+        self._latest = max([latest or 0, *self._seen])
+        self._believed_until = asked_at + BELIEVED_S
+
+    async def _look_up(self, digest: bytes) -> _Remembered:
+        if self._latest is None:
+            await self.refresh()  # from here on changes are heard of; until now nothing is remembered
+        generation = self._generation
+        found = await self._database.read(lambda connection: store.look_up(connection, digest))
+        if (
+            found is None
+            or not hmac.compare_digest(found.digest, digest)
+            or found.row.revoked_at is not None
+            or found.gone
+        ):
             raise InvalidKey("This API key is unknown or has been revoked.")
-        if len(self._remembered) >= _REMEMBERED_MAX:
-            self._remembered.clear()  # a burst of look-ups once in ten thousand keys costs less than an order of use
-        caller = Caller(found.row.id, found.row.name)
-        self._remembered[digest] = (caller, now + STALE_AFTER_S)
-        return caller
+        if found.row.disabled_at is not None:
+            raise InvalidKey("This API key is disabled.")
+        until = _FOREVER if found.row.expires_at is None else float(found.row.expires_at)
+        remembered = _Remembered(found.caller, frozenset(found.caller.scopes or (INFERENCE,)), until)
+        if generation == self._generation:  # else it may be what was before a change
+            if len(self._remembered) >= _REMEMBERED_MAX:
+                self._remembered.clear()  # a burst of look-ups once in a long while costs less than an order of use
+                self._limits.clear()
+            self._remembered[digest] = remembered
+        self._limits[found.caller.key_id] = found.limits
+        return remembered
 
-    def create(self, name: str) -> tuple[str, KeyRow]:
-        """A new key and what is kept of it. The key is shown here and never again."""
-        key = new_key()
-        return key, self._store.add(new_id(), name, mask(key), self._hasher.digest(key))
+    async def _follow(self) -> None:
+        written_at = self._now()
+        while True:
+            await asyncio.sleep(ASK_EVERY_S)
+            try:
+                await self.refresh()
+                if self._now() - written_at >= USED_EVERY_S:
+                    written_at = self._now()
+                    await self._write_used()
+            except Overloaded as error:
+                _log.warning("no news of changed keys", error=error.message)
 
-    def rows(self) -> list[KeyRow]:
-        """All keys, oldest first, masked."""
-        return self._store.rows()
-
-    def revoke(self, key_id: str) -> KeyRow | None:
-        """Makes a key stop working everywhere within a second; None when there is no such id."""
-        return self._store.revoke(key_id)
-
-    def bootstrap(self, known_key: str | None) -> str | None:
-        """Makes sure that there is a first key: `known_key`, else a fresh one, which is returned to be shown once.
-
-        Raises `ValueError` when `known_key` is not the form of a key, and `FolderUnusable`.
-        """
-        if known_key:
-            if not is_key(known_key):
-                raise ValueError(f"CONCENTRATE_BOOTSTRAP_KEY must be `{PREFIX}` and at least 20 printable characters")
-            with _usable(self._folder):
-                self._store.add(new_id(), "bootstrap", mask(known_key), self._hasher.digest(known_key))
-            return None
-        key = new_key()
-        with _usable(self._folder):
-            return key if self._store.add_first(new_id(), "first key", mask(key), self._hasher.digest(key)) else None
-
-    def close(self) -> None:
-        """Closes the database."""
-        self._store.close()
+    async def _write_used(self) -> None:
+        used, self._used = self._used, {}
+        if used:
+            await self._database.writer.submit(lambda connection: store.used(connection, used))
 
 
 def _key(authorization: str | None, x_api_key: str | None) -> str:

@@ -21,12 +21,38 @@ class Hasher:
     __slots__ = ("_secret",)
 
     def __init__(self, secret: bytes) -> None:
-        """`secret`: 32 random bytes."""
+        """`secret`: 32 random bytes or more."""
         self._secret = secret
 
     def digest(self, key: str) -> bytes:
         """HMAC-SHA256 of the key."""
         return hmac.digest(self._secret, key.encode(), "sha256")
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes for another purpose, which tell nothing of the secret or of a digest."""
+        return hmac.digest(self._secret, b"concentrate\0" + purpose.encode(), "sha256")
+
+
+class SecretUnusable(ValueError):
+    """A secret that was given cannot be used. The message says why, and never the secret."""
+
+
+def given_hasher(secret: str | None, file: Path | None) -> Hasher | None:
+    """The hasher of a secret that was given (text, or a file of any bytes), None if none was. Raises `SecretUnusable`."""
+    if secret is not None:
+        content = secret.encode()
+    elif file is not None:
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise SecretUnusable(f"{file}: {error.strerror}") from error
+        if len(content) != _SECRET_BYTES:
+            content = content.strip()  # text, written by an editor
+    else:
+        return None
+    if len(content) < _SECRET_BYTES:
+        raise SecretUnusable(f"it must have {_SECRET_BYTES} random characters or more")
+    return Hasher(content)
 
 
 def load_hasher(path: Path) -> Hasher:
@@ -54,9 +80,14 @@ def new_key() -> str:
     return PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_CHARACTERS))
 
 
-def new_id() -> str:
-    """A fresh public id of a key."""
-    return f"key_{secrets.token_hex(8)}"
+def key_of(drawn: bytes) -> str:
+    """The key of 64 random bytes: the same one each time. 512 bits leave no character likelier than another."""
+    number = int.from_bytes(drawn, "big")
+    characters = []
+    for _ in range(_KEY_CHARACTERS):
+        number, index = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[index])
+    return PREFIX + "".join(characters)
 
 
 def mask(key: str) -> str:

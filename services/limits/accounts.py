@@ -53,14 +53,6 @@ class Accounts:
     on_outage: OnOutage
 
 
-class DefaultsOnly:
-    """A `LimitsBook` where nobody has limits of their own."""
-
-    def limits_of(self, caller: Caller) -> Sequence[ScopeLimits]:  # noqa: ARG002
-        """See `ports.LimitsBook`."""
-        return ()
-
-
 class AccountBook:
     """Finds the accounts of requests. Remembers them by key and model, as long as the limits stay the same."""
 

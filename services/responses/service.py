@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import structlog
 
+from services.adapters.carry import is_native
 from services.errors import GatewayError, InternalError
 from services.generation.generation import Generation
 from services.generation.generator import Generator
@@ -41,7 +42,7 @@ class Responses:
 
     async def whole(self, generation: Generation) -> bytes:
         """The response as JSON."""
-        if generation.opened.native:
+        if is_native(generation.call, generation.target.dialect):
             return await self._native_whole(generation)
         return _encoder.encode(await self.response(generation))
 
@@ -57,7 +58,7 @@ class Responses:
 
     def sse(self, generation: Generation) -> AsyncIterator[bytes]:
         """The stream as SSE bytes, whole frames. Failures are events of it; it always ends with `[DONE]`."""
-        if generation.opened.native:
+        if is_native(generation.call, generation.target.dialect):
             return self._native_sse(generation)
         return self._projected_sse(generation)
 

@@ -32,13 +32,12 @@ from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
 from services.errors import GatewayError
 from services.generation.generator import Generator
-from services.keys.keyring import FolderUnusable, SqliteKeyRing
-from services.limits.accounts import DefaultsOnly
+from services.keys.keyring import DatabaseKeyRing
 from services.limits.limiter import BucketLimiter
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
-from services.ports import Adapters, KeyRing, Meter, Router
+from services.ports import Adapters, Meter, Router
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.typed_service import TypedResponses
@@ -54,6 +53,7 @@ from services.routing.router import CatalogRouter
 from services.routing.servicer import RoutingServicer
 from services.runtime import limits, storage
 from services.runtime.catalogues import Catalogues
+from services.runtime.keys import hasher_of
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
@@ -115,7 +115,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
     generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
     responses = Responses(generator)
-    keys = parts.keys()
+    keys = parts.keys
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
     library = parts.library()
@@ -183,7 +183,7 @@ class _Parts:
     def limiter(self) -> BucketLimiter:
         """Who may ask how much. To be started."""
         slug = partial(_slug, self.catalogues)
-        limiter = limits.limiter(self.settings, DefaultsOnly(), slug, self._folder)
+        limiter = limits.limiter(self.settings, self.keys, slug, self._folder)
         self.catalogues.follow(lambda _: limiter.forget())
         self._stack.push_async_callback(limiter.close)
         return limiter
@@ -225,12 +225,12 @@ class _Parts:
         self._stack.push_async_callback(database.close)
         return database
 
-    def keys(self) -> KeyRing:
-        try:
-            keys = SqliteKeyRing(self.settings.data_dir)
-        except FolderUnusable as error:
-            raise SettingsError(f"CONCENTRATE_DATA_DIR: {error}.") from None
-        self._stack.callback(keys.close)
+    @cached_property
+    def keys(self) -> DatabaseKeyRing:
+        """Who may call. Asks for changes from now on."""
+        keys = DatabaseKeyRing(self.database, hasher_of(self.settings))
+        keys.start()
+        self._stack.push_async_callback(keys.close)
         return keys
 
     def channel(self, address: str) -> grpc.aio.Channel:

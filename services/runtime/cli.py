@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from services.keys.cli import app as keys
 from services.models.cli import app as catalog
+from services.runtime.commands.keys import app as keys
 
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")

@@ -74,6 +74,17 @@ class Settings:
         Secret | None,
         Variable("CONCENTRATE_BOOTSTRAP_KEY", "A known first API key (`sk-cn-v1-…`), for scripts and tests."),
     ] = None
+    secret: Annotated[
+        Secret | None,
+        Variable(
+            "CONCENTRATE_SECRET",
+            "What API keys are hashed and provider credentials encrypted with: 32 random characters or more, the same for "
+            "all replicas. Default: a file in the data folder.",
+        ),
+    ] = None
+    secret_file: Annotated[
+        Path | None, Variable("CONCENTRATE_SECRET_FILE", "A file that holds it, instead of `CONCENTRATE_SECRET`.")
+    ] = None
     tls_cert_file: Annotated[
         Path | None, Variable("TLS_CERT_FILE", "PEM certificate chain. With it the port speaks TLS.")
     ] = None
@@ -202,6 +213,7 @@ def _check(settings: Settings) -> None:
     for variable, file in (
         ("CONCENTRATE_CONFIG", settings.config),
         ("CONCENTRATE_TIERS", settings.tiers),
+        ("CONCENTRATE_SECRET_FILE", settings.secret_file),
         ("TLS_CERT_FILE", settings.tls_cert_file),
         ("TLS_KEY_FILE", settings.tls_key_file),
     ):

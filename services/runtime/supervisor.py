@@ -23,11 +23,11 @@ from typing import Final
 
 import structlog
 
-from services.keys.keyring import FolderUnusable, SqliteKeyRing
 from services.runtime import envoy, storage
 from services.runtime.admin import HEALTH, Admin, connect, get
 from services.runtime.child import Child, spawn
 from services.runtime.exits import EXIT_CONFIGURATION
+from services.runtime.keys import first_key
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.standby import Standby
 
@@ -170,16 +170,7 @@ def _allow_many_connections() -> None:
 
 def _make_first_key(settings: Settings) -> None:
     """Where there was no key and none is given, makes one and shows it: at once, because it cannot be shown again."""
-    try:
-        keys = SqliteKeyRing(settings.data_dir)
-        try:
-            key = keys.bootstrap(settings.bootstrap_key.reveal() if settings.bootstrap_key else None)
-        finally:
-            keys.close()
-    except FolderUnusable as error:
-        raise SettingsError(f"CONCENTRATE_DATA_DIR: {error}.") from None
-    except ValueError as error:
-        raise SettingsError(f"{error}.") from None
+    key = first_key(settings)
     if key is not None:
         sys.stdout.write(f"your first API key, shown only now: {key}\n")
         sys.stdout.flush()

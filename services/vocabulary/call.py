@@ -166,14 +166,13 @@ class Location(msgspec.Struct, frozen=True):
 
 
 class WebSearchTool(msgspec.Struct, frozen=True, tag="web_search"):
-    """The provider's own web search. `external`: whether it may reach out to the live web; None leaves it to the provider."""
+    """The provider's own web search."""
 
     context_size: Literal["low", "medium", "high"] | None = None
     allowed_domains: list[str] = []
     blocked_domains: list[str] = []
     location: Location | None = None
     cache: Cache | None = None
-    external: bool | None = None
 
 
 class HostedTool(msgspec.Struct, frozen=True, tag="hosted"):

@@ -37,7 +37,6 @@ class CallerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     zdr: only offers with zero data retention. logging: whole requests and answers are kept. store: responses may be kept
     for `previous_response_id`; False: none is, whatever the request says.
     on_disconnect: what becomes of a provider's answer when the client leaves; `drain` reads on for `drain_seconds`.
-    on_outage: whether calls go on when what counts limits cannot be asked; None: as the gateway's settings say.
     access: every rule must let a model and its provider pass.
     byok: credentials to try first, in this order per provider.
     sources: which scope decided a setting that is not at its default, by the setting's name.
@@ -48,7 +47,6 @@ class CallerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     store: bool = True
     on_disconnect: Literal["cancel", "drain"] = "cancel"
     drain_seconds: int = 60
-    on_outage: Literal["open", "closed"] | None = None
     access: list[AccessRule] = []
     byok: list[OwnCredential] = []
     sources: dict[str, str] = {}

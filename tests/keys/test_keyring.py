@@ -1,27 +1,20 @@
-"""Keys: made, verified, revoked, never shown."""
+"""Keys: verified, remembered, forgotten, on both kinds of database."""
 
-import stat
-import subprocess
-import sys
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.errors import InvalidKey
-from services.keys.keyring import SqliteKeyRing
-from services.keys.secret import is_key, load_hasher, mask, new_key
+from services.errors import InvalidKey, Overloaded, PermissionDenied
+from services.keys.secret import key_of, mask, new_key
+from services.management import operations, requests
+from services.tenancy.settings import Access, Settings
+from services.vocabulary.limits import Limits, ScopeLimits
+from tests.keys.kit import Clock, Keys, opened
+from tests.storage.kit import KINDS, url_of
 
 KNOWN = "sk-cn-v1-" + "k" * 30
-
-
-class Clock:
-    """A hand-set clock."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -30,15 +23,20 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def keys(tmp_path: Path, clock: Clock) -> Iterator[SqliteKeyRing]:
-    ring = SqliteKeyRing(tmp_path / "data", clock=clock, monotonic_clock=clock)
-    yield ring
-    ring.close()
+async def keys(tmp_path: Path, clock: Clock) -> AsyncIterator[Keys]:
+    async with opened(tmp_path / "data", clock) as made:
+        yield made
 
 
-async def test_a_created_key_works_in_either_header(keys: SqliteKeyRing):
+@pytest.fixture(params=KINDS)
+async def both(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Keys]:
+    async with opened(tmp_path / "data", clock, url_of(request)) as made:
+        yield made
+
+
+async def test_a_created_key_works_in_either_header(both: Keys):
     """The key's owner is found by `Authorization: Bearer` and by `x-api-key`."""
-    key, row = keys.create("laptop")
+    key, row = both.create("laptop")
     for headers in (
         (f"Bearer {key}", None),
         (f"bearer  {key} ", None),
@@ -46,16 +44,16 @@ async def test_a_created_key_works_in_either_header(keys: SqliteKeyRing):
         ("Bearer ", key),
         ("Basic x", key),
     ):
-        caller = await keys.verify(*headers)
-        assert (caller.key_id, caller.name) == (row.id, "laptop")
+        caller = await both.ring.verify(*headers)
+        assert (caller.key_id, caller.name, caller.org_id) == (row.id, "laptop", "org_default")
 
 
-async def test_the_bearer_key_wins(keys: SqliteKeyRing):
+async def test_the_bearer_key_wins(keys: Keys):
     """With a key in both headers the Bearer one counts, also when it is wrong."""
     (first, row), (second, _) = keys.create("first"), keys.create("second")
-    assert (await keys.verify(f"Bearer {first}", second)).key_id == row.id
+    assert (await keys.ring.verify(f"Bearer {first}", second)).key_id == row.id
     with pytest.raises(InvalidKey):
-        await keys.verify(f"Bearer {new_key()}", second)
+        await keys.ring.verify(f"Bearer {new_key()}", second)
 
 
 @pytest.mark.parametrize(
@@ -76,62 +74,171 @@ async def test_the_bearer_key_wins(keys: SqliteKeyRing):
     ],
 )
 async def test_a_wrong_header_says_what_is_right(
-    keys: SqliteKeyRing, authorization: str | None, x_api_key: str | None, message: str
+    keys: Keys, authorization: str | None, x_api_key: str | None, message: str
 ):
     """Every kind of wrong header has its own message, which shows the right form and not the key."""
     with pytest.raises(InvalidKey) as error:
-        await keys.verify(authorization, x_api_key)
+        await keys.ring.verify(authorization, x_api_key)
     assert message in error.value.message
     assert "revoked" in message or "Authorization: Bearer <key>" in error.value.message
     assert KNOWN not in error.value.message
 
 
-async def test_a_revoked_key_stops_within_a_second(keys: SqliteKeyRing, clock: Clock):
-    """A verified key is believed for one second more, and never again after that."""
-    key, row = keys.create("")
-    await keys.verify(f"Bearer {key}", None)
-    assert keys.revoke(row.id) is not None
-    clock.now += 1.0
-    for _ in range(2):
+class TestStaleness:
+    """How long a key is believed that was changed elsewhere."""
+
+    async def test_a_revoked_key_stops_at_the_next_question(self, both: Keys):
+        """A verified key is remembered, until this process asks what was changed: twice a second."""
+        (key, row), (other, _) = both.create(), both.create()
+        for each in (key, other):
+            await both.ring.verify(f"Bearer {each}", None)
+        both.revoke(row.id)
+        await both.ring.verify(f"Bearer {key}", None)
+        await both.ring.refresh()
+        for _ in range(2):
+            with pytest.raises(InvalidKey, match="revoked"):
+                await both.ring.verify(f"Bearer {key}", None)
+        await both.ring.verify(f"Bearer {other}", None)
+
+    async def test_a_started_ring_asks_by_itself(self, keys: Keys):
+        """Within two seconds the key is refused."""
+        key, row = keys.create()
+        await keys.ring.verify(f"Bearer {key}", None)
+        keys.ring.start()
+        keys.revoke(row.id)
+        async with asyncio.timeout(2):
+            while True:
+                try:
+                    await keys.ring.verify(f"Bearer {key}", None)
+                except InvalidKey:
+                    return
+                await asyncio.sleep(0.05)
+
+    async def test_a_busy_key_asks_no_database(self, keys: Keys, monkeypatch: pytest.MonkeyPatch):
+        """Verifying again is a hash and a look into a dictionary; news of other organisations change nothing."""
+        key, _ = keys.create()
+        await keys.ring.verify(f"Bearer {key}", None)
+        other = keys.office.run_here(operations.CREATE_ORGANIZATION, requests.CreateOrganization(name="other"))
+        keys.create(org_id=other.id)
+        await keys.ring.refresh()
+        await keys.ring.refresh()
+        monkeypatch.setattr(keys.ring, "_database", None)
+        await keys.ring.verify(f"Bearer {key}", None)
+
+    async def test_without_a_database_known_keys_go_on_for_a_minute(
+        self, keys: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ):
+        """Others are told to come again; after the minute all are."""
+        key, _ = keys.create()
+        await keys.ring.verify(f"Bearer {key}", None)
+
+        async def silent(*_: object) -> None:
+            raise Overloaded("The database is not available.", retry_after=2)
+
+        monkeypatch.setattr(keys.database, "read", silent)
+        clock.now += 59
+        assert await keys.ring.verify(f"Bearer {key}", None)
+        with pytest.raises(Overloaded):
+            await keys.ring.verify(f"Bearer {new_key()}", None)
+        clock.now += 1
+        with pytest.raises(Overloaded):
+            await keys.ring.verify(f"Bearer {key}", None)
+
+    async def test_last_use_is_written_in_one_go(self, both: Keys, clock: Clock):
+        """Not when a key is used, but later and for all keys together; never back in time."""
+        (key, _), (unused, _) = both.create("a"), both.create("b")
+        for _ in range(3):
+            clock.now += 7
+            await both.ring.verify(f"Bearer {key}", None)
+        assert {row.name: row.last_used_at for row in both.rows()} == {"a": None, "b": None}
+        await both.ring.close()
+        assert {row.name: row.last_used_at for row in both.rows()} == {"a": 1021, "b": None}
+        assert unused != key
+
+
+class TestWhatAKeyIs:
+    """Scopes, end, policy, limits."""
+
+    async def test_scopes(self, keys: Keys):
+        """A key without the scope of a call is refused with 403; who asks for no scope learns whose it is."""
+        key, _ = keys.create(scopes=["usage:read"])
+        assert (await keys.ring.verify(f"Bearer {key}", None, scope=None)).scopes == ["usage:read"]
+        with pytest.raises(PermissionDenied, match="lacks the scope `inference`"):
+            await keys.ring.verify(f"Bearer {key}", None)
+
+    async def test_an_expired_key_stops_on_time(self, keys: Keys, clock: Clock):
+        """To the second, also when it is remembered."""
+        key, _ = keys.create(expires_at=1010)
+        clock.now = 1009.9
+        await keys.ring.verify(f"Bearer {key}", None)
+        clock.now = 1010.0
+        with pytest.raises(InvalidKey, match="expired"):
+            await keys.ring.verify(f"Bearer {key}", None)
+
+    async def test_a_disabled_key_works_again_when_it_is_enabled(self, keys: Keys):
+        """`disabled` is not for ever."""
+        key, row = keys.create()
+        for disabled in (True, False):
+            keys.office.run_here(operations.UPDATE_KEY, requests.UpdateKey(id=row.id, disabled=disabled))
+            await keys.ring.refresh()
+            if disabled:
+                with pytest.raises(InvalidKey, match="disabled"):
+                    await keys.ring.verify(f"Bearer {key}", None)
+            else:
+                await keys.ring.verify(f"Bearer {key}", None)
+
+    async def test_a_rotated_key_overlaps_with_its_successor(self, keys: Keys, clock: Clock):
+        """Both work until the overlap ends, then only the new one."""
+        old, row = keys.create("ci", settings=Settings(zdr=True))
+        new = keys.office.run_here(operations.ROTATE_KEY, requests.RotateKey(id=row.id, overlap_seconds=60))
+        assert (new.name, new.settings.zdr, new.rotated_from) == ("ci", True, row.id)
+        clock.now += 59
+        for key in (old, new.key):
+            await keys.ring.verify(f"Bearer {key}", None)
+        clock.now += 1
+        with pytest.raises(InvalidKey, match="expired"):
+            await keys.ring.verify(f"Bearer {old}", None)
+        await keys.ring.verify(f"Bearer {new.key}", None)
+
+    async def test_the_policy_of_all_scopes_above_holds(self, both: Keys):
+        """Organisation, team, user and key, resolved."""
+        run = both.office.run_here
+        org = run(
+            operations.CREATE_ORGANIZATION,
+            requests.CreateOrganization(
+                name="o", owner_name="ann", settings=Settings(zdr=True, locked=["zdr"]),
+                limits=Limits(requests_per_minute=100),
+            ),
+        )  # fmt: skip
+        team = run(
+            operations.CREATE_TEAM,
+            requests.CreateTeam(org_id=org.id, name="t", settings=Settings(models=Access(allow=["gpt-*"]))),
+        )
+        (user,) = run(operations.LIST_USERS, requests.Some(org_id=org.id)).data
+        own = Limits(concurrent_requests=2)
+        key, row = both.create(org_id=org.id, team_id=team.id, user_id=user.id, limits=own)
+        caller = await both.ring.verify(f"Bearer {key}", None)
+        assert (caller.org_id, caller.team_id, caller.user_id) == (org.id, team.id, user.id)
+        assert caller.policy.zdr
+        assert [rule.allowed_models for rule in caller.policy.access] == [["gpt-*"]]
+        assert caller.policy.sources == {"zdr": "org", "models": "team"}
+        assert both.ring.limits_of(caller) == [
+            ScopeLimits("organisation", org.id, Limits(requests_per_minute=100)),
+            ScopeLimits("key", row.id, own),
+        ]
+        run(operations.DELETE_TEAM, requests.One(id=team.id))
+        await both.ring.refresh()
         with pytest.raises(InvalidKey):
-            await keys.verify(f"Bearer {key}", None)
+            await both.ring.verify(f"Bearer {key}", None)
 
 
-async def test_a_revocation_is_seen_by_other_processes(keys: SqliteKeyRing, clock: Clock, tmp_path: Path):
-    """Another key ring on the same folder knows the same keys, and loses one when this revokes it."""
-    other = SqliteKeyRing(tmp_path / "data", monotonic_clock=clock)
-    key, row = keys.create("")
-    assert (await other.verify(f"Bearer {key}", None)).key_id == row.id
-    keys.revoke(row.id)
-    clock.now += 1.0
-    with pytest.raises(InvalidKey):
-        await other.verify(f"Bearer {key}", None)
-    other.close()
+def test_a_key_of_a_seed_is_always_the_same():
+    """Work that runs twice makes one key; other seeds make others."""
+    assert key_of(b"1" * 64) == key_of(b"1" * 64) != key_of(b"2" * 64)
+    assert len(key_of(b"1" * 64)) == len(new_key())
 
 
-async def test_a_busy_key_is_looked_up_once_a_second(
-    keys: SqliteKeyRing, clock: Clock, monkeypatch: pytest.MonkeyPatch
-):
-    """Verifying again within the second asks no database."""
-    key, _ = keys.create("")
-    await keys.verify(f"Bearer {key}", None)
-    store = keys._store
-    monkeypatch.setattr(keys, "_store", None)
-    clock.now += 0.9
-    await keys.verify(f"Bearer {key}", None)
-    monkeypatch.setattr(keys, "_store", store)
-
-
-def test_revoking_twice_keeps_the_first_time(keys: SqliteKeyRing, clock: Clock):
-    """A key is revoked once; an unknown id is None."""
-    _, row = keys.create("")
-    first = keys.revoke(row.id)
-    clock.now += 100
-    assert keys.revoke(row.id) == first
-    assert keys.revoke("key_0") is None
-
-
-def test_the_list_shows_masked_keys_oldest_first(keys: SqliteKeyRing, clock: Clock):
+async def test_the_list_shows_masked_keys_oldest_first(keys: Keys, clock: Clock):
     """A list has ids, names and masks, in the order of creation."""
     made = []
     for name in ("a", "b"):
@@ -144,83 +251,9 @@ def test_the_list_shows_masked_keys_oldest_first(keys: SqliteKeyRing, clock: Clo
     assert mask(made[0][0]) == f"sk-cn-v1...{made[0][0][-4:]}"
 
 
-class TestBootstrap:
-    """The first key."""
-
-    async def test_a_known_key_is_made_to_work(self, keys: SqliteKeyRing):
-        """CONCENTRATE_BOOTSTRAP_KEY works at once, is not printed, and stays one row over restarts."""
-        for _ in range(2):
-            assert keys.bootstrap(KNOWN) is None
-        assert (await keys.verify(f"Bearer {KNOWN}", None)).name == "bootstrap"
-        assert len(keys.rows()) == 1
-
-    async def test_a_revoked_known_key_stays_revoked(self, keys: SqliteKeyRing):
-        """A restart with the same variable does not bring a revoked key back."""
-        keys.bootstrap(KNOWN)
-        keys.revoke(keys.rows()[0].id)
-        keys.bootstrap(KNOWN)
-        with pytest.raises(InvalidKey):
-            await keys.verify(f"Bearer {KNOWN}", None)
-
-    async def test_without_one_a_first_key_is_made_once(self, keys: SqliteKeyRing):
-        """The first start returns a fresh key to print; later starts, and starts with keys, return none."""
-        key = keys.bootstrap(None)
-        assert key is not None
-        assert (await keys.verify(f"Bearer {key}", None)).name == "first key"
-        assert keys.bootstrap(None) is None
-        keys.revoke(keys.rows()[0].id)
-        assert keys.bootstrap("") is None
-
-    @pytest.mark.parametrize("wrong", ["secret", "sk-cn-v1-", "sk-cn-v1-" + "a b" * 20])
-    def test_a_key_of_the_wrong_form_is_refused(self, keys: SqliteKeyRing, wrong: str):
-        """A typing error in the variable is an error at start, not a key nobody can use."""
-        with pytest.raises(ValueError, match="CONCENTRATE_BOOTSTRAP_KEY must be"):
-            keys.bootstrap(wrong)
-
-
-class TestSecrets:
-    """What is on the disk and in the logs."""
-
-    def test_only_a_keyed_hash_is_stored(self, keys: SqliteKeyRing, tmp_path: Path):
-        """No file holds the key, and the secret is for its owner alone."""
-        key, _ = keys.create("x")
-        keys.bootstrap(KNOWN)
-        for path in (tmp_path / "data").iterdir():
-            assert key.encode() not in path.read_bytes()
-            assert KNOWN.encode() not in path.read_bytes()
-        assert stat.S_IMODE((tmp_path / "data/keys.secret").stat().st_mode) == 0o600
-
-    def test_nothing_prints_a_secret(self, keys: SqliteKeyRing, tmp_path: Path):
-        """The repr of a key ring, its hasher and its rows shows neither keys, digests nor the secret."""
-        key, _ = keys.create("x")
-        digest = keys._hasher.digest(key)
-        found = keys._store.find(digest)
-        printed = repr((keys, vars(keys), keys._hasher, found, keys.rows()))
-        for secret in (key, repr(digest), digest.hex(), repr((tmp_path / "data/keys.secret").read_bytes())):
-            assert secret not in printed
-
-    def test_digests_of_another_folder_are_different(self, keys: SqliteKeyRing, tmp_path: Path):
-        """The hash is keyed: a stolen table is of no use elsewhere."""
-        other = load_hasher(tmp_path / "other.secret")
-        assert other.digest(KNOWN) != keys._hasher.digest(KNOWN)
-        assert load_hasher(tmp_path / "other.secret").digest(KNOWN) == other.digest(KNOWN)
-
-    def test_a_damaged_secret_is_an_error(self, tmp_path: Path):
-        """A cut file is named instead of making all keys wrong."""
-        (tmp_path / "keys.secret").write_bytes(b"short")
-        with pytest.raises(ValueError, match="must hold 32 bytes"):
-            SqliteKeyRing(tmp_path)
-
-    def test_many_processes_starting_at_once_agree(self, tmp_path: Path):
-        """Of ten processes on a new folder one makes the secret and one makes the first key."""
-        program = (
-            "import sys; from pathlib import Path; from services.keys.keyring import SqliteKeyRing;"
-            "ring = SqliteKeyRing(Path(sys.argv[1])); print(ring.bootstrap(None) or '', ring._hasher.digest('x').hex())"
-        )
-        started = [
-            subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-            for _ in range(10)
-        ]
-        lines = [process.communicate(timeout=60)[0].rstrip("\n").split(" ") for process in started]
-        assert len({digest for _, digest in lines}) == 1
-        assert [is_key(key) for key, _ in lines].count(True) == 1
+async def test_revoking_twice_keeps_the_first_time(keys: Keys, clock: Clock):
+    """A key is revoked once."""
+    _, row = keys.create()
+    first = keys.revoke(row.id)
+    clock.now += 100
+    assert keys.revoke(row.id) == first

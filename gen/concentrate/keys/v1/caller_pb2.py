@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n concentrate/keys/v1/caller.proto\x12\x13\x63oncentrate.keys.v1\"\x9b\x01\n\x06\x43\x61ller\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06org_id\x18\x03 \x01(\t\x12\x0f\n\x07team_id\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x31\n\x06policy\x18\x07 \x01(\x0b\x32!.concentrate.keys.v1.CallerPolicy\"\xb8\x03\n\x0c\x43\x61llerPolicy\x12\x0b\n\x03zdr\x18\x01 \x01(\x08\x12\x0f\n\x07logging\x18\x02 \x01(\x08\x12\x12\n\x05store\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x38\n\ron_disconnect\x18\x04 \x01(\x0e\x32!.concentrate.keys.v1.OnDisconnect\x12\x1a\n\rdrain_seconds\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12\x30\n\ton_outage\x18\x06 \x01(\x0e\x32\x1d.concentrate.keys.v1.OnOutage\x12/\n\x06\x61\x63\x63\x65ss\x18\x07 \x03(\x0b\x32\x1f.concentrate.keys.v1.AccessRule\x12\x30\n\x04\x62yok\x18\x08 \x03(\x0b\x32\".concentrate.keys.v1.OwnCredential\x12?\n\x07sources\x18\t \x03(\x0b\x32..concentrate.keys.v1.CallerPolicy.SourcesEntry\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_storeB\x10\n\x0e_drain_seconds\"\x80\x01\n\nAccessRule\x12\x16\n\x0e\x61llowed_models\x18\x01 \x03(\t\x12\x15\n\rdenied_models\x18\x02 \x03(\t\x12\x19\n\x11\x61llowed_providers\x18\x03 \x03(\t\x12\x18\n\x10\x64\x65nied_providers\x18\x04 \x03(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\"-\n\rOwnCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t*`\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x01\x12\x17\n\x13ON_DISCONNECT_DRAIN\x10\x02*O\n\x08OnOutage\x12\x19\n\x15ON_OUTAGE_UNSPECIFIED\x10\x00\x12\x12\n\x0eON_OUTAGE_OPEN\x10\x01\x12\x14\n\x10ON_OUTAGE_CLOSED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n concentrate/keys/v1/caller.proto\x12\x13\x63oncentrate.keys.v1\"\x9b\x01\n\x06\x43\x61ller\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0e\n\x06org_id\x18\x03 \x01(\t\x12\x0f\n\x07team_id\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x0e\n\x06scopes\x18\x06 \x03(\t\x12\x31\n\x06policy\x18\x07 \x01(\x0b\x32!.concentrate.keys.v1.CallerPolicy\"\x86\x03\n\x0c\x43\x61llerPolicy\x12\x0b\n\x03zdr\x18\x01 \x01(\x08\x12\x0f\n\x07logging\x18\x02 \x01(\x08\x12\x12\n\x05store\x18\x03 \x01(\x08H\x00\x88\x01\x01\x12\x38\n\ron_disconnect\x18\x04 \x01(\x0e\x32!.concentrate.keys.v1.OnDisconnect\x12\x1a\n\rdrain_seconds\x18\x05 \x01(\x05H\x01\x88\x01\x01\x12/\n\x06\x61\x63\x63\x65ss\x18\x06 \x03(\x0b\x32\x1f.concentrate.keys.v1.AccessRule\x12\x30\n\x04\x62yok\x18\x07 \x03(\x0b\x32\".concentrate.keys.v1.OwnCredential\x12?\n\x07sources\x18\x08 \x03(\x0b\x32..concentrate.keys.v1.CallerPolicy.SourcesEntry\x1a.\n\x0cSourcesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_storeB\x10\n\x0e_drain_seconds\"\x80\x01\n\nAccessRule\x12\x16\n\x0e\x61llowed_models\x18\x01 \x03(\t\x12\x15\n\rdenied_models\x18\x02 \x03(\t\x12\x19\n\x11\x61llowed_providers\x18\x03 \x03(\t\x12\x18\n\x10\x64\x65nied_providers\x18\x04 \x03(\t\x12\x0e\n\x06source\x18\x05 \x01(\t\"-\n\rOwnCredential\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08provider\x18\x02 \x01(\t*`\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x01\x12\x17\n\x13ON_DISCONNECT_DRAIN\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,18 +33,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CALLERPOLICY_SOURCESENTRY']._loaded_options = None
   _globals['_CALLERPOLICY_SOURCESENTRY']._serialized_options = b'8\001'
-  _globals['_ONDISCONNECT']._serialized_start=836
-  _globals['_ONDISCONNECT']._serialized_end=932
-  _globals['_ONOUTAGE']._serialized_start=934
-  _globals['_ONOUTAGE']._serialized_end=1013
+  _globals['_ONDISCONNECT']._serialized_start=786
+  _globals['_ONDISCONNECT']._serialized_end=882
   _globals['_CALLER']._serialized_start=58
   _globals['_CALLER']._serialized_end=213
   _globals['_CALLERPOLICY']._serialized_start=216
-  _globals['_CALLERPOLICY']._serialized_end=656
-  _globals['_CALLERPOLICY_SOURCESENTRY']._serialized_start=582
-  _globals['_CALLERPOLICY_SOURCESENTRY']._serialized_end=628
-  _globals['_ACCESSRULE']._serialized_start=659
-  _globals['_ACCESSRULE']._serialized_end=787
-  _globals['_OWNCREDENTIAL']._serialized_start=789
-  _globals['_OWNCREDENTIAL']._serialized_end=834
+  _globals['_CALLERPOLICY']._serialized_end=606
+  _globals['_CALLERPOLICY_SOURCESENTRY']._serialized_start=532
+  _globals['_CALLERPOLICY_SOURCESENTRY']._serialized_end=578
+  _globals['_ACCESSRULE']._serialized_start=609
+  _globals['_ACCESSRULE']._serialized_end=737
+  _globals['_OWNCREDENTIAL']._serialized_start=739
+  _globals['_OWNCREDENTIAL']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

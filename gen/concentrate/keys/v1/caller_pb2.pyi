@@ -43,30 +43,6 @@ ON_DISCONNECT_DRAIN: OnDisconnect.ValueType  # 2
 """The rest is read, and paid for."""
 Global___OnDisconnect: _TypeAlias = OnDisconnect  # noqa: Y015
 
-class _OnOutage:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _OnOutageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_OnOutage.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    ON_OUTAGE_UNSPECIFIED: _OnOutage.ValueType  # 0
-    """Means that the gateway's settings say."""
-    ON_OUTAGE_OPEN: _OnOutage.ValueType  # 1
-    """Calls go on."""
-    ON_OUTAGE_CLOSED: _OnOutage.ValueType  # 2
-    """Calls are refused."""
-
-class OnOutage(_OnOutage, metaclass=_OnOutageEnumTypeWrapper):
-    """Says whether calls go on when what counts limits cannot be asked."""
-
-ON_OUTAGE_UNSPECIFIED: OnOutage.ValueType  # 0
-"""Means that the gateway's settings say."""
-ON_OUTAGE_OPEN: OnOutage.ValueType  # 1
-"""Calls go on."""
-ON_OUTAGE_CLOSED: OnOutage.ValueType  # 2
-"""Calls are refused."""
-Global___OnOutage: _TypeAlias = OnOutage  # noqa: Y015
-
 @_typing.final
 class Caller(_message.Message):
     """Is the owner of a verified API key, as far as other services need to know. The key itself never leaves its service."""
@@ -148,7 +124,6 @@ class CallerPolicy(_message.Message):
     STORE_FIELD_NUMBER: _builtins.int
     ON_DISCONNECT_FIELD_NUMBER: _builtins.int
     DRAIN_SECONDS_FIELD_NUMBER: _builtins.int
-    ON_OUTAGE_FIELD_NUMBER: _builtins.int
     ACCESS_FIELD_NUMBER: _builtins.int
     BYOK_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
@@ -162,8 +137,6 @@ class CallerPolicy(_message.Message):
     """Says what becomes of a provider's answer when the client leaves. Default: cancel."""
     drain_seconds: _builtins.int
     """Is how long the rest of an answer is read on, in seconds. Default: 60."""
-    on_outage: Global___OnOutage.ValueType
-    """Says whether calls go on when what counts limits cannot be asked. Default: as the gateway's settings say."""
     @_builtins.property
     def access(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessRule]:
         """Lists rules for models and providers; all must hold."""
@@ -184,14 +157,13 @@ class CallerPolicy(_message.Message):
         store: _builtins.bool | None = ...,
         on_disconnect: Global___OnDisconnect.ValueType = ...,
         drain_seconds: _builtins.int | None = ...,
-        on_outage: Global___OnOutage.ValueType = ...,
         access: _abc.Iterable[Global___AccessRule] | None = ...,
         byok: _abc.Iterable[Global___OwnCredential] | None = ...,
         sources: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds", "_store", b"_store", "drain_seconds", b"drain_seconds", "store", b"store"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds", "_store", b"_store", "access", b"access", "byok", b"byok", "drain_seconds", b"drain_seconds", "logging", b"logging", "on_disconnect", b"on_disconnect", "on_outage", b"on_outage", "sources", b"sources", "store", b"store", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds", "_store", b"_store", "access", b"access", "byok", b"byok", "drain_seconds", b"drain_seconds", "logging", b"logging", "on_disconnect", b"on_disconnect", "sources", b"sources", "store", b"store", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__drain_seconds: _TypeAlias = _typing.Literal["drain_seconds"]  # noqa: Y015
     _WhichOneofArgType__drain_seconds: _TypeAlias = _typing.Literal["_drain_seconds", b"_drain_seconds"]  # noqa: Y015

@@ -24,10 +24,7 @@ from services.wire.sse import SseFramer
 
 
 class OpenAIResponses:
-    """The dialect. Quirks of a provider row.
-
-    omit: top-level fields it refuses. openai_tools: it has the kinds of tools of adapters/spread.py.
-    """
+    """The dialect. Quirks of a provider row: `omit` (top-level fields it refuses)."""
 
     name = "openai_responses"
 

@@ -1,0 +1,148 @@
+"""What the management API answers, as structs. `proto/concentrate/management/v1` says the same, and describes each field.
+
+Times are seconds since 1970. None: not, never, or nobody's.
+"""
+
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from services.tenancy.authority import Role
+from services.tenancy.settings import Settings
+from services.vocabulary.caller import CallerPolicy, PolicySource
+from services.vocabulary.limits import Limits
+
+Row = TypeVar("Row")
+KeyStatus = Literal["active", "disabled", "expired", "revoked"]
+
+
+class Organization(msgspec.Struct, frozen=True, kw_only=True):
+    """Who pays."""
+
+    id: str
+    object: Literal["organization"] = "organization"
+    name: str
+    personal: bool
+    settings: Settings
+    limits: Limits
+    created_at: int
+
+
+class Team(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an organisation."""
+
+    id: str
+    object: Literal["team"] = "team"
+    org_id: str
+    name: str
+    settings: Settings
+    limits: Limits
+    created_at: int
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """A person in an organisation."""
+
+    id: str
+    object: Literal["user"] = "user"
+    org_id: str
+    name: str
+    email: str
+    role: Role
+    settings: Settings
+    limits: Limits
+    created_at: int
+
+
+class TeamMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's place in a team. id: the user's."""
+
+    id: str
+    object: Literal["team.member"] = "team.member"
+    team_id: str
+    role: Role
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """An API key. key: the key itself, only in the answer that made it."""
+
+    id: str
+    object: Literal["key"] = "key"
+    org_id: str
+    team_id: str | None
+    user_id: str | None
+    name: str
+    masked: str
+    key: str | UnsetType = UNSET
+    status: KeyStatus
+    scopes: list[str]
+    settings: Settings
+    limits: Limits
+    policy: CallerPolicy
+    policy_source: PolicySource
+    created_at: int
+    expires_at: int | None
+    disabled_at: int | None
+    revoked_at: int | None
+    last_used_at: int | None
+    rotated_from: str | None
+
+
+class ProviderCredential(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider credential that was brought: everything but itself."""
+
+    id: str
+    object: Literal["provider_credential"] = "provider_credential"
+    org_id: str
+    team_id: str | None
+    user_id: str | None
+    provider: str
+    name: str
+    masked: str
+    created_at: int
+    disabled_at: int | None
+
+
+class AuditEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One change that somebody made. before, after: the thing; None: it was not there, or is not any more."""
+
+    id: str
+    object: Literal["audit.event"] = "audit.event"
+    created_at: int
+    org_id: str
+    actor: str
+    user_id: str | None
+    action: str
+    entity_id: str
+    before: msgspec.Raw | None = None
+    after: msgspec.Raw | None = None
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """What was taken away."""
+
+    id: str
+    object: str
+    deleted: bool = True
+
+
+class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+    """Some of a list: ask for the next ones with `after=<last_id>`."""
+
+    object: Literal["list"] = "list"
+    data: list[Row]
+    first_id: str | None = None
+    last_id: str | None = None
+    has_more: bool = False
+
+
+def page(rows: list[Any], limit: int) -> Page[Any]:
+    """A page of what was read: one row more than asked for, if there is one."""
+    data = rows[:limit]
+    return Page(
+        data=data,
+        first_id=data[0].id if data else None,
+        last_id=data[-1].id if data else None,
+        has_more=len(rows) > limit,
+    )

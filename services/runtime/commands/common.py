@@ -1,0 +1,61 @@
+"""What the management commands share: the database these settings name, and how answers are shown."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from services.errors import GatewayError
+from services.management.office import Office
+from services.runtime.local_office import opened
+from services.runtime.settings import SettingsError
+
+DataDir = Annotated[
+    Path | None, typer.Option(envvar="CONCENTRATE_DATA_DIR", help="The gateway's state folder.", show_default="data")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+
+@contextmanager
+def office(data_dir: Path | None) -> Iterator[Office]:
+    """The management API. Errors end the command, said in one line."""
+    try:
+        with opened(data_dir) as made:
+            yield made
+    except SettingsError as error:
+        fail(str(error))
+    except GatewayError as error:
+        fail(error.message)
+
+
+def fail(message: str) -> None:
+    """Says what is wrong, and ends the command with status 1."""
+    typer.echo(f"error: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def show_json(answer: Any) -> None:
+    """Prints one JSON value. Money is exact."""
+    sys.stdout.write(_ENCODER.encode(answer).decode() + "\n")
+
+
+def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Prints a table; the first column, an id, is never cut."""
+    table = Table(Column(columns[0], no_wrap=True), *columns[1:])
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(table)
+
+
+def when(seconds: int | None) -> str:
+    """A time for people; empty when there is none."""
+    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
