@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
+import msgspec
+
 from services.limits.buckets import UNLIMITED
 from services.limits.tiers import DEFAULT, Tiers
 from services.ports import LimitsBook
@@ -12,7 +14,7 @@ from services.vocabulary.caller import Caller
 from services.vocabulary.limits import Limits, Rates, ScopeLimits
 
 _REMEMBERED_MAX: Final = 20_000
-_KEY_DEFAULT: Final = Limits(tier=DEFAULT)
+_NO_LIMITS: Final = Limits()
 
 OnOutage = Literal["local", "refuse"]
 
@@ -86,13 +88,16 @@ class AccountBook:
 
     def _made(self, caller: Caller, model: str, scopes: Sequence[ScopeLimits]) -> Accounts:
         if not any(each.scope == "key" for each in scopes):
-            scopes = [*scopes, ScopeLimits("key", caller.key_id, _KEY_DEFAULT)]
+            scopes = [*scopes, ScopeLimits("key", caller.key_id, _NO_LIMITS)]
         general: list[Account] = []
         by_model: list[Account] = []
         slug: str | None = None
         said: set[OnOutage] = set()
         for each in scopes:
-            limits = self._tiers.resolved(each.limits)
+            limits = each.limits
+            if each.scope == "key" and limits.tier is None:
+                limits = msgspec.structs.replace(limits, tier=DEFAULT)
+            limits = self._tiers.resolved(limits)
             if limits.on_outage is not None:
                 said.add(limits.on_outage)
             self._add(general, f"{each.scope}:{each.id}", limits, each.scope)

@@ -10,7 +10,7 @@ import yaml
 from services.vocabulary.limits import Limits, Rates, check
 
 DEFAULT: Final = "default"
-"""What a key has that nobody gave any limits."""
+"""The tier of keys that name none."""
 
 _OURS: Final = Path(__file__).with_name("tiers.yaml")
 
