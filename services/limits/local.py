@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 import structlog
 
 from services.limits.accounts import Account
-from services.limits.buckets import PARTS, UNLIMITED, Charge, drained, fits, full_in_ms
+from services.limits.buckets import PARTS, Charge, drained, fits, full_in_ms
 from services.limits.standing import Taken
-from services.limits.table import Row, Table
+from services.limits.table import AT, PLACES, UNUSED_AT, USED, Row, Table
 
 BEAT_S: Final = 1.0
 DEAD_AFTER_MS: Final = 5000
@@ -91,39 +91,29 @@ class LocalStore:
 
     def _take(self, accounts: Sequence[Account], charge: Charge) -> Taken:
         now = self._clock()
-        found: list[tuple[int | None, Row | None]] = []
-        used: list[tuple[int, int, int]] = []
+        requests, input, output = charge
+        found: list[tuple[int | None, Row]] = []
         places: list[int] = []
         admitted = True
         for account in accounts:
-            offset = self._table.find(account.digest)
-            row = None if offset is None else self._table.read(offset)
-            found.append((offset, row))
             one, two, three, most = account.limits
-            if row is None:
-                now_used, there = (0, 0, 0), 0
-            else:
-                elapsed = now - row.at
-                first, second, third = row.used
-                now_used = (drained(first, one, elapsed), drained(second, two, elapsed), drained(third, three, elapsed))
-                there = self._living(row.places, now) if most >= 0 else 0
-            used.append(now_used)
+            offset, row = self._row(account, now)
+            found.append((offset, row))
+            there = self._living(row, now) if most >= 0 else 0
             places.append(there)
             if (
-                not fits(now_used[0], charge[0], one)
-                or not fits(now_used[1], charge[1], two)
-                or not fits(now_used[2], charge[2], three)
+                not fits(row[USED], requests, one)
+                or not fits(row[USED + 1], input, two)
+                or not fits(row[USED + 2], output, three)
                 or 0 <= most <= there
             ):
                 admitted = False
-        if not admitted:
-            return Taken(False, used, places)
-        for index, (account, (offset, row)) in enumerate(zip(accounts, found, strict=True)):
-            used[index] = _grown(account, used[index], charge)
-            self._write(account, offset, row, used[index], now, 1)
-            if account.limits[3] >= 0:
-                places[index] += 1
-        return Taken(True, used, places)
+        if admitted:
+            for index, (account, (offset, row)) in enumerate(zip(accounts, found, strict=True)):
+                self._write(account, offset, row, charge, 1)
+                if account.limits[3] >= 0:
+                    places[index] += 1
+        return Taken(admitted, [(row[USED], row[USED + 1], row[USED + 2]) for _, row in found], places)
 
     def _pay(self) -> None:
         """Under the lock: gives back what is owed."""
@@ -132,28 +122,45 @@ class LocalStore:
         now = self._clock()
         owed, self._owed = self._owed, []
         for account, (requests, input, output), leaves in owed:
-            offset = self._table.find(account.digest)
-            row = None if offset is None else self._table.read(offset)
-            spent = (0, 0, 0)
-            if row is not None:
-                elapsed = now - row.at
-                one, two, three = (drained(row.used[kind], account.limits[kind], elapsed) for kind in (0, 1, 2))
-                spent = (one, two, three)
-            self._write(account, offset, row, _grown(account, spent, (-requests, -input, -output)), now, -int(leaves))
+            offset, row = self._row(account, now)
+            self._write(account, offset, row, (-requests, -input, -output), -int(leaves))
 
-    def _write(
-        self, account: Account, offset: int | None, row: Row | None, used: tuple[int, int, int], now: int, come: int
-    ) -> None:
+    def _row(self, account: Account, now: int) -> tuple[int | None, Row]:
+        """The row of an account and where it is, with what is still used by now."""
+        offset = self._table.find(account.digest)
         if offset is None:
-            offset = self._table.make(account.digest, now)
-        places = list(row.places) if row is not None else self._table.nowhere()
-        if account.limits[3] != UNLIMITED:
-            places[self._process] = min(_PLACES_MAX, max(0, places[self._process] + come))
-        unused_at = now + max(full_in_ms(used[kind], account.limits[kind]) for kind in (0, 1, 2))
-        self._table.write(offset, account.digest, Row(now, unused_at, used, tuple(places)))
+            return None, self._table.new(account.digest, now)
+        row = self._table.read(offset)
+        elapsed = now - row[AT]
+        one, two, three, _ = account.limits
+        row[AT] = now
+        row[USED] = drained(row[USED], one, elapsed)
+        row[USED + 1] = drained(row[USED + 1], two, elapsed)
+        row[USED + 2] = drained(row[USED + 2], three, elapsed)
+        return offset, row
 
-    def _living(self, places: Sequence[int], now: int) -> int:
+    def _write(self, account: Account, offset: int | None, row: Row, charge: Charge, come: int) -> None:
+        """Charges a row (what is given back is charged with less than nothing) and puts it where it belongs."""
+        now: int = row[AT]
+        unused = 0
+        for kind, limit, amount in zip((USED, USED + 1, USED + 2), account.limits, charge, strict=False):
+            if limit <= 0:
+                continue
+            used = row[kind] + amount * PARTS
+            if used > 0:
+                unused = max(unused, full_in_ms(used, limit))
+                row[kind] = used
+            else:
+                row[kind] = 0
+        row[UNUSED_AT] = now + unused
+        if account.limits[3] >= 0:
+            mine = PLACES + self._process
+            row[mine] = min(_PLACES_MAX, max(0, row[mine] + come))
+        self._table.write(self._table.make(account.digest, now) if offset is None else offset, row)
+
+    def _living(self, row: Row, now: int) -> int:
         """How many requests are under way, in processes that live."""
+        places = row[PLACES:]
         if not any(places):
             return 0
         beats = self._table.beats()
@@ -162,13 +169,3 @@ class LocalStore:
             for process, number in enumerate(places)
             if number and (process == self._process or now - beats[process] <= self._dead_after_ms)
         )
-
-
-def _grown(account: Account, used: tuple[int, int, int], charge: Charge) -> tuple[int, int, int]:
-    """What is used after a charge, which may be less than nothing."""
-    one, two, three, _ = account.limits
-    return (
-        max(0, used[0] + charge[0] * PARTS) if one > 0 else 0,
-        max(0, used[1] + charge[1] * PARTS) if two > 0 else 0,
-        max(0, used[2] + charge[2] * PARTS) if three > 0 else 0,
-    )

@@ -16,7 +16,13 @@ import mmap
 import os
 import struct
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final
+
+AT: Final = 1
+UNUSED_AT: Final = 2
+USED: Final = 3
+PLACES: Final = 6
+"""What stands where in a row: three numbers are used, and from `PLACES` on there is one for each process."""
 
 _MAGIC: Final = b"limits1\n"
 _WAYS: Final = 16
@@ -27,13 +33,8 @@ _PLACE: Final = struct.Struct("<H")
 _FIXED: Final = 16 + 5 * 8
 
 
-class Row(NamedTuple):
-    """What stands in a row. places: by process."""
-
-    at: int
-    unused_at: int
-    used: tuple[int, int, int]
-    places: tuple[int, ...]
+Row = list[Any]
+"""The digest (bytes), and whole numbers."""
 
 
 class Table:
@@ -45,12 +46,14 @@ class Table:
         Raises `OSError` where there is no room for it.
         """
         self._processes = processes
+        self._nowhere = [0] * processes
         self._row = struct.Struct(f"<16sqqqqq{processes}H")
         self._header = -(-(len(_MAGIC) + processes * _BEAT.size) // 4096) * 4096
+        self._set_size = _WAYS * self._row.size
         self._sets = 1
-        while self._sets < _SETS_MAX and self._sets * 2 * _WAYS * self._row.size <= _BYTES_MAX:
+        while self._sets < _SETS_MAX and self._sets * 2 * self._set_size <= _BYTES_MAX:
             self._sets *= 2
-        size = self._header + self._sets * _WAYS * self._row.size
+        size = self._header + self._sets * self._set_size
         self._fd = -1
         if file is None:
             self._memory = mmap.mmap(-1, size)
@@ -118,7 +121,7 @@ class Table:
     def find(self, digest: bytes) -> int | None:
         """Where the row of an account is."""
         start = self._set(digest)
-        end = start + _WAYS * self._row.size
+        end = start + self._set_size
         at = self._memory.find(digest, start, end)
         while at != -1 and (at - start) % self._row.size:  # the same bytes by chance in the middle of a row
             at = self._memory.find(digest, at + 1, end)
@@ -127,28 +130,27 @@ class Table:
     def make(self, digest: bytes, now: int) -> int:
         """Where the row of an account that has none may be written."""
         start = self._set(digest)
-        offsets = range(start, start + _WAYS * self._row.size, self._row.size)
+        offsets = range(start, start + self._set_size, self._row.size)
         rows = [(self.read(offset), offset) for offset in offsets]
         for row, offset in rows:
-            if row.unused_at <= now and not any(row.places):
+            if row[UNUSED_AT] <= now and not any(row[PLACES:]):
                 return offset
-        return min(rows, key=lambda each: (any(each[0].places), each[0].unused_at))[1]
+        return min(rows, key=lambda each: (any(each[0][PLACES:]), each[0][UNUSED_AT]))[1]
 
     def read(self, offset: int) -> Row:
         """A row."""
-        _, at, unused_at, requests, input, output, *places = self._row.unpack_from(self._memory, offset)
-        return Row(at, unused_at, (requests, input, output), tuple(places))
+        return list(self._row.unpack_from(self._memory, offset))
 
-    def write(self, offset: int, digest: bytes, row: Row) -> None:
+    def write(self, offset: int, row: Row) -> None:
         """Writes a row whole."""
-        self._row.pack_into(self._memory, offset, digest, row.at, row.unused_at, *row.used, *row.places)
+        self._row.pack_into(self._memory, offset, *row)
 
-    def nowhere(self) -> list[int]:
-        """The places of a new row."""
-        return [0] * self._processes
+    def new(self, digest: bytes, now: int) -> Row:
+        """The row of an account of which nothing is used."""
+        return [digest, now, now, 0, 0, 0, *self._nowhere]
 
     def _set(self, digest: bytes) -> int:
-        return self._header + int.from_bytes(digest[:4]) % self._sets * _WAYS * self._row.size
+        return self._header + int.from_bytes(digest[:4]) % self._sets * self._set_size
 
 
 def _allocate(fd: int, size: int) -> None:

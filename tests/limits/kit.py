@@ -1,6 +1,10 @@
 """A clock set by hand, callers with limits, and stores with the same interface."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
+from typing import Any
+
+import uvloop
 
 from services.limits.accounts import Account, AccountBook, account
 from services.limits.local import LocalStore
@@ -50,3 +54,13 @@ def an_account(
 
 def local_store(clock: Clock, **options) -> LocalStore:
     return LocalStore(Table(None, processes=4), clock, **options)
+
+
+def on_uvloop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a test on the event loop that workers have: timers and sockets take turns otherwise than on asyncio's own."""
+
+    @wraps(test)
+    def run(*arguments, **named) -> None:
+        uvloop.run(test(*arguments, **named))
+
+    return run

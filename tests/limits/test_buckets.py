@@ -1,10 +1,10 @@
 """The buckets, on a clock set by hand, to the token: in a table of this machine and in Redis, which decide alike."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +12,7 @@ from services.limits.buckets import PARTS, drained, fits, full_in_ms, remaining,
 from services.limits.local import Change
 from services.limits.shared import SharedStore
 from services.limits.standing import Taken
-from tests.limits.kit import NOON, Clock, an_account, local_store
+from tests.limits.kit import NOON, Clock, an_account, local_store, on_uvloop
 
 MINUTE = 60_000
 limits = st.one_of(st.integers(1, 20), st.sampled_from([7, 60, 61, 1000, 59_999, 60_000, 60_001, 10**6, 10**11]))
@@ -131,6 +131,7 @@ def url(kind: str, request: pytest.FixtureRequest) -> str:
     return found
 
 
+@on_uvloop
 async def test_a_bucket_is_empty_after_a_minutes_worth_and_fills_evenly(kind: str, url: str):
     """60 a minute: 60 at once, then one each second, to the millisecond."""
     clock, bucket = Clock(), [an_account(requests=60)]
@@ -147,6 +148,7 @@ async def test_a_bucket_is_empty_after_a_minutes_worth_and_fills_evenly(kind: st
         assert answers == [True] * 60 + [False]
 
 
+@on_uvloop
 async def test_all_accounts_are_charged_or_none(kind: str, url: str):
     """A request that the organisation refuses costs its key nothing."""
     clock = Clock()
@@ -159,6 +161,7 @@ async def test_all_accounts_are_charged_or_none(kind: str, url: str):
         assert (await store.take([key, organisation], (1, 10, 0)))[0].admitted
 
 
+@on_uvloop
 async def test_corrections_are_paid_back_or_owed(kind: str, url: str):
     """A short answer frees what was reserved for it; a long one is a debt that the next ones wait for."""
     clock, bucket = Clock(), an_account(output=100)
@@ -174,6 +177,7 @@ async def test_corrections_are_paid_back_or_owed(kind: str, url: str):
         assert (await store.take([bucket], (1, 0, 1)))[0].admitted
 
 
+@on_uvloop
 async def test_places_are_freed_by_those_who_leave(kind: str, url: str):
     """Two at once: the third must wait for one of them, and time alone frees nothing that is still renewed."""
     clock, places = Clock(), an_account(at_once=2)
@@ -185,6 +189,7 @@ async def test_places_are_freed_by_those_who_leave(kind: str, url: str):
         assert (await store.take([places], (1, 0, 0)))[0].admitted
 
 
+@on_uvloop
 async def test_a_limit_of_zero_lets_nothing_in(kind: str, url: str):
     """And a limit of another kind is not asked about what is not used."""
     clock = Clock()
@@ -230,4 +235,4 @@ def test_python_and_redis_decide_alike(redis_url: str, limits, steps):
                     await local.give(changes, b"")
                     await shared.give(changes, b"x")
 
-    asyncio.run(run())
+    uvloop.run(run())

@@ -18,7 +18,7 @@ from services.limits import shared
 from services.limits.limiter import BucketLimiter
 from services.limits.shared import SharedStore
 from services.vocabulary.call import Call
-from tests.limits.kit import ANN, Clock, accounts_of, an_account, key_limits, local_store
+from tests.limits.kit import ANN, Clock, accounts_of, an_account, key_limits, local_store, on_uvloop
 from tests.limits.proxy import Proxy
 from tests.redis_server import redis_server
 
@@ -82,6 +82,7 @@ def store(limiter: BucketLimiter) -> SharedStore:
 
 
 @pytest.mark.parametrize("how", ["stopped", "paused", "slow", "frozen"])
+@on_uvloop
 async def test_without_redis_each_replica_limits_its_share(how: str, tmp_path: Path):
     """No request waits 10 ms for it, one line says that it is gone and one that it is back, and then it counts again."""
     async with AsyncExitStack() as stack:
@@ -116,6 +117,7 @@ async def test_without_redis_each_replica_limits_its_share(how: str, tmp_path: P
         assert [entry["event"] for entry in logs] == [GONE, BACK]
 
 
+@on_uvloop
 async def test_what_may_not_be_let_in_unchecked_is_refused(tmp_path: Path):
     """By the setting, or by the limits of any scope; with a time to come again, and also at once."""
     for scopes, on_outage in (((), "refuse"), ((key_limits(on_outage="refuse"),), "local")):
@@ -127,6 +129,7 @@ async def test_what_may_not_be_let_in_unchecked_is_refused(tmp_path: Path):
             assert refused.value.retry_after == 1
 
 
+@on_uvloop
 async def test_a_redis_that_is_full_is_not_asked(tmp_path: Path):
     """It answers reads, and would admit everything; as soon as it takes writes it is asked again."""
     with redis_server(tmp_path) as url, redis.Redis.from_url(url) as server, capture_logs() as logs:
@@ -139,6 +142,7 @@ async def test_a_redis_that_is_full_is_not_asked(tmp_path: Path):
             assert await admitted(limiter, 8) == 5
 
 
+@on_uvloop
 async def test_a_redis_that_has_forgotten_the_scripts_is_told_them_again(tmp_path: Path):
     """After a restart, or SCRIPT FLUSH."""
     with redis_server(tmp_path) as url, redis.Redis.from_url(url) as server:
@@ -149,6 +153,7 @@ async def test_a_redis_that_has_forgotten_the_scripts_is_told_them_again(tmp_pat
             assert await admitted(limiter, 3) == 3
 
 
+@on_uvloop
 async def test_what_was_taken_too_late_is_given_back(redis_url: str, tmp_path: Path):
     """The request went on without Redis, or its client has left; a paused server does what it was asked all the same."""
     bucket = [an_account(requests=10, at_once=5, name="key:late")]
@@ -169,6 +174,7 @@ async def test_what_was_taken_too_late_is_given_back(redis_url: str, tmp_path: P
         await shared_store.close()
 
 
+@on_uvloop
 async def test_the_leases_of_a_dead_process_run_out(redis_url: str):
     """Those of one that lives are renewed for as long as its requests take."""
     bucket = [an_account(at_once=2, name="key:leases")]
