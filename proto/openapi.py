@@ -14,6 +14,7 @@ from google.api import annotations_pb2
 from schemas import Protos, Structs, reachable
 
 from services import errors
+from services.explain import document as explained
 from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
 
@@ -21,7 +22,10 @@ JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
 
 # The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
-REQUESTS: Final[dict[str, tuple[Any, str]]] = {"CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest")}
+REQUESTS: Final[dict[str, tuple[Any, str]]] = {
+    "CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest"),
+    "ExplainRoute": (schema.ResponsesRequest, "CreateResponseRequest"),
+}
 OURS: Final = ("500", "503")  # all that can fail where nothing is asked
 MODELS: Final[dict[str, tuple[Any, str]]] = {
     "ListModels": (shapes.ListModelsResponse, "ListModelsResponse"),
@@ -37,6 +41,7 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
         JSON: (objects.Response, "Response"),
         SSE: (stream_events.StreamEvent, "StreamEvent"),
     },
+    "ExplainRoute": {JSON: (explained.ExplainResponse, ".concentrate.routing.v1.ExplainResponse")},
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }

@@ -28,23 +28,77 @@ class Excluded(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Score(msgspec.Struct, frozen=True):
+    """What is known of a target; None: nothing. sort: the value of the metric that the order follows (dollars for `cost`).
+
+    quality: the model's tier, 1 to 5. latency: median seconds to the first token. uptime: 0 to 1. Both over the request's
+    interval. auto: how well the model fits, 0 to 1, where `auto` was asked for.
+    """
+
+    sort: float | None = None
+    quality: int | None = None
+    latency: float | None = None
+    uptime: float | None = None
+    auto: float | None = None
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A target of a plan, explained. predicted_cost: US dollars; None: it has no price.
+
+    preferred: why it comes before the sort (`asked for`, `sealed the reasoning`, `prompt is cached`); empty when it does not.
+    """
+
+    target: str
+    predicted_cost: float | None
+    preferred: str
+    score: Score
+
+
+class Band(msgspec.Struct, frozen=True):
+    """What `auto` takes a call for. difficulty: 0 to 1. tier_min, tier_max: the quality tiers that fit."""
+
+    difficulty: float
+    tier_min: int
+    tier_max: int
+
+
+class Explanation(msgspec.Struct, frozen=True):
+    """Why a plan is as it is. candidates: one per target. sort, interval_s: the order's metric, and its window.
+
+    input_tokens, output_tokens: predicted. band: where `auto` was asked for.
+    """
+
+    candidates: list[Candidate]
+    sort: str
+    interval_s: int
+    input_tokens: int
+    output_tokens: int
+    band: Band | None = None
+
+
 class Plan(msgspec.Struct, frozen=True):
     """Where a call may go: targets in the order to try them (at least one), and why not elsewhere.
 
     losses: features given up because no offer has all of them. reason: what decided the order, for people.
+    explanation: where it was asked for.
     """
 
     targets: list[Target]
     excluded: list[Excluded] = []
     losses: list[Loss] = []
     reason: str = ""
+    explanation: Explanation | None = None
 
 
 class Router(Protocol):
     """Chooses providers for a call."""
 
-    async def plan(self, call: Call, caller: Caller) -> Plan:
-        """Targets for the call. Raises `ModelNotFound` (with the nearest names) or `InvalidRequest`."""
+    async def plan(self, call: Call, caller: Caller, *, explain: bool = False) -> Plan:
+        """Targets for the call; with `explain`, why these.
+
+        Raises `ModelNotFound` (with the nearest names), `InvalidRequest`, `NoZdrRoute`, or `PermissionDenied` where the caller
+        may use none of them.
+        """
         ...
 
 

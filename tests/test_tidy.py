@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": {"routing", "tokens", *LEAVES},
     "surface": {"generation", *LEAVES},
     "responses": {"surface", "generation", "adapters", "tokens", "wire", *LEAVES},
+    "explain": {"responses", "surface", *LEAVES},
     "models": {"billing", *LEAVES},
     "tenancy": {"storage", *LEAVES},
     "byok": {"tenancy", "storage", *LEAVES},

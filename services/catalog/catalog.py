@@ -144,6 +144,10 @@ class Catalog:
         found = self._anywhere[target.model if dated else model.id]
         return found if target in found else [target]  # a local server's model may have the name of a row's
 
+    def slug(self, target: Target) -> str:
+        """The slug of the model that a target is an offer, or a dated snapshot, of."""
+        return self._offered[target.provider.id, target.upstream][0].id if target.listed else target.model
+
     def knows_provider(self, name: str) -> bool:
         """Whether there is such a provider at all, configured or not."""
         return name in self._provider_names or name in self._unconfigured

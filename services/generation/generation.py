@@ -8,9 +8,11 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import quote
 
 import structlog
 
+from services.catalog.schema import Target
 from services.generation.heads import Headers
 from services.generation.tally import Tally
 from services.ports import Admission, Meter, Outcome, OutcomeStatus
@@ -21,6 +23,9 @@ from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Opened
 from services.vocabulary.routing import RouteTaken
 from services.vocabulary.usage import Usage
+
+_PLAIN: Final = "/:@+~="
+"""What may stand in a model's name as it is, besides letters, digits and `-_.`; a local server's may have any character."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -61,7 +66,7 @@ class Generation:
         self._meter = meter
         self._input_tokens = input_tokens
         self._admission = admission
-        self.headers: Headers = list(admission.headers) if admission is not None else []
+        self.headers = _headers(opening.target, route, admission)
         self._tally = Tally()
         self._began_at = created_at
         self._outcome: Outcome | None = None
@@ -156,3 +161,13 @@ class Generation:
         async for batch in batches:
             tally.feed(batch)
             yield batch
+
+
+def _headers(target: Target, route: RouteTaken, admission: Admission | None) -> Headers:
+    """Who answers, and what is left of the caller's limits."""
+    served = [
+        ("x-concentrate-provider", target.provider.id),
+        ("x-concentrate-model", quote(target.model, safe=_PLAIN)),
+        ("x-concentrate-attempts", str(route.attempts)),
+    ]
+    return served if admission is None else [*served, *admission.headers]

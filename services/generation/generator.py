@@ -9,6 +9,7 @@ import msgspec
 
 from services.catalog.schema import Target
 from services.errors import GatewayError
+from services.generation import deadline
 from services.generation.generation import Generation
 from services.generation.heads import note
 from services.ports import Admission, Hold, Limiter, Meter, Order, Router
@@ -79,7 +80,7 @@ class Generator:
         hold = await self._meter.hold(_order(response_id, surface, sent, plan.targets, input_tokens), caller)
         try:
             sent = _within(sent, hold)
-            opening = await self._failover.open(plan.targets, sent)
+            opening = await self._failover.open(plan.targets, sent, budget_s=deadline.left_s())
         except BaseException:
             await self._meter.void(response_id, caller)
             raise
@@ -88,7 +89,7 @@ class Generator:
             opened = msgspec.structs.replace(opened, losses=[*plan.losses, *opened.losses])
         if len(plan.targets) > 1 and (prefix := prefix_of(call)) is not None:
             self._affinity.sent(prefix, target.id, self._now())
-        route = RouteTaken(call.model, target.id, len(opening.tried) + 1, plan.reason)
+        route = RouteTaken(call.model, target.id, opening.asked, plan.reason)
         return Generation(
             response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens, admission
         )

@@ -8,6 +8,7 @@ from concentrate.responses.v1 import response_pb2 as pb
 from concentrate.responses.v1 import responses_service_pb2_grpc, stream_event_pb2
 from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 
+from services.generation import deadline
 from services.mirror import mirror
 from services.ports import KeyRing
 from services.responses.objects import Response
@@ -15,6 +16,7 @@ from services.responses.service import Responses
 from services.responses.stream_events import LifecycleEvent, StreamEvent
 from services.responses.typed_request import read
 from services.surface.credentials import credentials
+from services.surface.patience import patience_s
 from services.surface.serving import answered, head
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -36,6 +38,7 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     async def CreateResponse(self, request: CreateResponseRequest, context: Context) -> pb.Response:  # noqa: N802
         """One whole response."""
         caller = await self._keys.verify(*credentials(context))
+        deadline.begin(patience_s(context, stream=False))
         generation = await self._responses.open(read(request, stream=False), caller)
         message = _RESPONSE.to_message(await answered(generation, self._responses.response(generation)))
         await head(context, generation.headers)
@@ -47,6 +50,7 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     ) -> None:
         """The events of one response, a message each. A client that leaves aborts the generation."""
         caller = await self._keys.verify(*credentials(context))
+        deadline.begin(patience_s(context, stream=True))
         generation = await self._responses.open(read(request, stream=True), caller)
         await head(context, generation.headers)
         async with aclosing(self._responses.events(generation)) as batches:  # type: ignore[type-var]  # a generator

@@ -9,10 +9,13 @@ The choice is deterministic for a snapshot and sticky: a conversation's later tu
 warm comes first. No model is called here.
 """
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import inf, log1p
 from typing import Final
 
 from services.catalog.schema import Model, Target
+from services.ports import Band
 from services.routing import metric
 from services.routing.affinity import prefix_of
 from services.routing.exclusion import exclusion
@@ -24,11 +27,49 @@ from services.vocabulary.call import Call, Message, Text
 
 CHOICES_MAX: Final = 5
 SANDBOX: Final = "sandbox"
-_LATENCY: Final = metric.parse("p50_latency", param="routing.model.sort")
-_UPTIME: Final = metric.parse("uptime", param="routing.model.sort")
+LATENCY: Final = metric.parse("p50_latency", param="routing.model.sort")
+UPTIME: Final = metric.parse("uptime", param="routing.model.sort")
 _CODE: Final = ("```", "def ", "class ", "SELECT ", "function ", "{\n", "=>", "#include")
 _WEIGHTS: Final = {"quality": 0.4, "cost": 0.35, "latency": 0.15, "uptime": 0.1}
 _SORT_WEIGHT: Final = 0.6
+
+_Candidate = tuple[Model, Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `auto` stands for in one call. models: slugs, best first, at most five. scores: of each, 0 to 1."""
+
+    band: Band
+    models: Sequence[str] = ()
+    scores: Sequence[float] = ()
+
+
+def choose(call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> Choice:
+    """The models to try. None when none can serve the call."""
+    hard = difficulty(call, needs)
+    band = Band(round(hard, 4), *_tiers(hard))
+    fitting = _fitting(band, call, needs, policy, snapshot)
+    if not fitting:
+        return Choice(band)
+    prefix = prefix_of(call)
+    warm = snapshot.warm(prefix) if prefix is not None else None
+    costs = [predicted_cost(target, needs, snapshot) for _, target in fitting]
+    known = [cost for cost in costs if cost is not inf]
+    cheapest, dearest = (min(known), max(known)) if known else (0.0, 1.0)
+    weights = _weights(policy)
+    scored = []
+    for (model, target), cost in zip(fitting, costs, strict=True):
+        parts = {
+            "quality": (model.tier or 0) / 5,
+            "cost": 0.0 if cost is inf else 1 - (cost - cheapest) / ((dearest - cheapest) or 1),
+            "latency": _scaled(snapshot.health.value(target, LATENCY, policy.interval_s), 5.0),
+            "uptime": _or(snapshot.health.value(target, UPTIME, policy.interval_s), 0.9),
+        }
+        score = sum(weights[name] * value for name, value in parts.items())
+        scored.append((target.id != warm, -score, model.id))
+    best = sorted(scored)[:CHOICES_MAX]
+    return Choice(band, [slug for _, _, slug in best], [-score for _, score, _ in best])
 
 
 def difficulty(call: Call, needs: Needs) -> float:
@@ -42,44 +83,29 @@ def difficulty(call: Call, needs: Needs) -> float:
     return min(1.0, score)
 
 
-def rank(call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> list[str]:
-    """Model slugs, best first, at most five. Empty when none can serve the call."""
-    candidates = list(_candidates(call, needs, policy, snapshot))
-    prefix = prefix_of(call)
-    warm = snapshot.warm(prefix) if prefix is not None else None
-    hard = difficulty(call, needs)
-    low, high = _band(hard)
-    fitting = [each for each in candidates if low <= (each[0].tier or 0) <= high] or candidates
-    costs = [predicted_cost(target, needs, snapshot) for _, target in fitting]
-    known = [cost for cost in costs if cost is not inf]
-    cheapest, dearest = (min(known), max(known)) if known else (0.0, 1.0)
-    weights = _weights(policy)
-    scored = []
-    for (model, target), cost in zip(fitting, costs, strict=True):
-        parts = {
-            "quality": (model.tier or 0) / 5,
-            "cost": 0.0 if cost is inf else 1 - (cost - cheapest) / ((dearest - cheapest) or 1),
-            "latency": _scaled(snapshot.health.value(target, _LATENCY, policy.interval_s), 5.0),
-            "uptime": _or(snapshot.health.value(target, _UPTIME, policy.interval_s), 0.9),
-        }
-        score = sum(weights[name] * value for name, value in parts.items())
-        scored.append((target.id != warm, -score, model.id))
-    return [slug for _, _, slug in sorted(scored)[:CHOICES_MAX]]
+def _fitting(band: Band, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> list[_Candidate]:
+    """What can serve the call: models of the band, or else any. The sandbox only where nothing else is configured."""
+    everything = snapshot.catalog.pool
+    pool = [model for model in everything if model.offers[0].provider != SANDBOX] or everything
+    inside: list[Model] = []
+    outside: list[Model] = []
+    for model in pool:
+        (inside if band.tier_min <= (model.tier or 0) <= band.tier_max else outside).append(model)
+    return _able(inside, call, needs, policy, snapshot) or _able(outside, call, needs, policy, snapshot)
 
 
-def _candidates(call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> "list[tuple[Model, Target]]":
-    """Each model of the pool with its best offer that can serve the call. The sandbox only where nothing else is."""
-    found: list[tuple[Model, Target]] = []
-    for model in snapshot.catalog.pool:
+def _able(models: Iterable[Model], call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> list[_Candidate]:
+    """Each model with its first offer that can serve the call."""
+    found: list[_Candidate] = []
+    for model in models:
         for target in snapshot.catalog.resolve(model.id):
             if exclusion(target, call, needs, policy, snapshot) is None:
                 found.append((model, target))
                 break
-    real = [each for each in found if each[1].provider.id != SANDBOX]
-    return real or found
+    return found
 
 
-def _band(hard: float) -> tuple[int, int]:
+def _tiers(hard: float) -> tuple[int, int]:
     if hard < 0.25:
         return 2, 3
     if hard < 0.55:

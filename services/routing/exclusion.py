@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.adapters import carry
 from services.adapters.registry import DIALECTS
 from services.catalog.schema import Target
-from services.errors import InvalidRequest
+from services.errors import GatewayError, InvalidRequest, PermissionDenied
 from services.ports import ExclusionReason
 from services.routing import limits
 from services.routing.needs import Needs
@@ -24,12 +24,14 @@ class Why:
 
     reason: ExclusionReason
     detail: str
-    error: InvalidRequest | None = None
+    error: GatewayError | None = None
 
 
 def exclusion(target: Target, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> Why | None:
     """Why this target is out; None: it is in."""
     provider = target.provider
+    if (said := policy.access.refusal(target)) is not None:
+        return Why("NOT_ALLOWED", said, PermissionDenied(f"{target.id}: {said}.", model=target.id))
     if policy.only and provider.id not in policy.only:
         return Why("NOT_ALLOWED", "not in the caller's list of providers")
     if provider.id in policy.ignore:

@@ -2,7 +2,8 @@
 
 First what the call is bound to: reasoning sealed by a provider goes back to it, because another would have to drop it; a
 prefix that was sent before goes where it is warm. Then the caller's sort. Offers whose metric is unknown come after those
-that have one, cheapest first; so with no metrics at all the cheapest is first. Equal ones keep the catalogue's order.
+that have one, cheapest first; so with no metrics at all the cheapest is first. Among equal ones a provider that the caller
+has its own credentials for is first, then the cheapest; else the catalogue's order stands.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def ordered(offers: Sequence[Target], call: Call, needs: Needs, policy: Policy, 
     prefix = prefix_of(call)
     warm = snapshot.warm(prefix) if prefix is not None else None
     keyed = [
-        (target.provider.id != bound, target.id != warm, *_key(target, needs, policy, snapshot), position)
+        (target.provider.id != bound, target.id != warm, *sort_key(target, needs, policy, snapshot), position)
         for position, target in enumerate(offers)
     ]
     return [offers[key[-1]] for key in sorted(keyed)]
@@ -37,24 +38,35 @@ def reason(call: Call, policy: Policy, pin: Target | None) -> str:
     return ", ".join(part for part in said if part)
 
 
-def _key(target: Target, needs: Needs, policy: Policy, snapshot: Snapshot) -> tuple[bool, float, float]:
-    """(metric unknown, metric or price with the best lowest, price)."""
+def sort_key(target: Target, needs: Needs, policy: Policy, snapshot: Snapshot) -> tuple[bool, float, bool, float]:
+    """(metric unknown, metric or price with the best lowest, no credential of the caller's own, price)."""
     metric = policy.sort
+    theirs = target.provider.id not in policy.own
     if metric.name == "performance":
-        return False, 0.0, 0.0  # the same model is equally good everywhere; the catalogue's order stands
+        return False, 0.0, theirs, 0.0  # the same model is equally good everywhere; the catalogue's order stands
     price = predicted_cost(target, needs, snapshot)
     if metric.name == "cost":
-        return price is inf, price if metric.best == "min" else -price, 0.0
+        return price is inf, price if metric.best == "min" else -price, theirs, 0.0
     value = snapshot.health.value(target, metric, policy.interval_s)
     if value is None:
-        return True, price, 0.0
-    return False, value if metric.best == "min" else -value, price
+        return True, price, theirs, 0.0
+    return False, value if metric.best == "min" else -value, theirs, price
 
 
 def predicted_cost(target: Target, needs: Needs, snapshot: Snapshot) -> float:
     """Nano-dollars of this call as predicted; infinite without a price."""
     cost = snapshot.prices.cost(target, needs.usage, snapshot.now)
     return inf if cost is None else cost.total
+
+
+def preference(target: Target, call: Call, pin: Target | None, snapshot: Snapshot) -> str:
+    """Why the target comes before the sort; empty when it does not."""
+    if target is pin:
+        return "asked for"
+    if target.provider.id == _sealed_by(call):
+        return "sealed the reasoning"
+    prefix = prefix_of(call)
+    return "prompt is cached" if prefix is not None and snapshot.warm(prefix) == target.id else ""
 
 
 def _sealed_by(call: Call) -> str | None:

@@ -20,10 +20,12 @@ from services.errors import GatewayError, InvalidRequest, NoZdrRoute
 from services.ports import Excluded, Plan
 from services.routing import auto, order
 from services.routing.exclusion import exclusion
+from services.routing.explaining import explanation
 from services.routing.needs import Feature, Needs
 from services.routing.policy import Policy, policy_of
 from services.routing.snapshot import Snapshot
 from services.vocabulary.call import Call, WebSearchTool
+from services.vocabulary.caller import CallerPolicy
 from services.vocabulary.event import Loss
 
 AUTO = "auto"
@@ -34,20 +36,33 @@ _GIVE_UP: Final[tuple[tuple[Feature, Loss], ...]] = (
     ("reasoning", Loss("reasoning", "dropped", "No model that can serve the rest reasons.")),
     ("web_search", Loss("tools", "dropped", "No model that can serve the rest searches the web.")),
 )
+_NOTHING_SETTLED: Final = CallerPolicy()
 _ALL: Final = frozenset(feature for feature, _ in _GIVE_UP)
 
 
-def plan(call: Call, snapshot: Snapshot) -> Plan:
-    """Targets for the call, best first.
+def plan(call: Call, snapshot: Snapshot, settled: CallerPolicy = _NOTHING_SETTLED, *, explain: bool = False) -> Plan:
+    """Targets for the call, best first. `settled`: what holds for all calls of its caller. `explain`: the plan says why.
 
     Raises `ModelNotFound` with the nearest names, `InvalidRequest` for a wrong routing wish and for a call that no offer
-    can serve (naming the parameter), and `NoZdrRoute`.
+    can serve (naming the parameter), `NoZdrRoute`, and `PermissionDenied` where the caller may use none of the offers.
     """
-    policy = policy_of(call.routing, snapshot.catalog)
+    policy = policy_of(call.routing, snapshot.catalog, settled)
     needs = Needs(call)
     models = [call.model, *(call.routing.fallbacks if call.routing is not None else ())]
-    offers = [target for model in models for target in _offers(model, call, needs, policy, snapshot)]
+    choice = auto.choose(call, needs, policy, snapshot) if AUTO in models else None
+    offers = [target for model in models for target in _offers(model, choice, call, needs, policy, snapshot)]
     pin = _pinned(call.model, snapshot)
+    made = _first_that_fits(call, offers, pin, needs, policy, snapshot)
+    if not explain:
+        return made
+    why = explanation(made.targets, call, needs, policy, snapshot, pin, choice)
+    return msgspec.structs.replace(made, explanation=why)
+
+
+def _first_that_fits(
+    call: Call, offers: Sequence[Target], pin: Target | None, needs: Needs, policy: Policy, snapshot: Snapshot
+) -> Plan:
+    """The plan that gives up least."""
     first = pin if pin is not None and _would_serve(pin, call, policy, snapshot) else None
     given_up: list[Feature] = []
     losses: list[Loss] = []
@@ -61,7 +76,7 @@ def plan(call: Call, snapshot: Snapshot) -> Plan:
             needs = Needs(call, frozenset(given_up))
         kept, excluded = _sift(offers, call, needs, policy, snapshot)
         if kept and (first is None or first in kept):
-            return Plan(_without_doubles(kept), excluded, losses, order.reason(call, policy, pin))
+            return Plan(_without_doubles(kept), excluded, list(losses), order.reason(call, policy, pin))
         resting = resting or _resting(offers, excluded, list(losses), pin, snapshot)
     if resting is not None:
         return resting
@@ -82,10 +97,12 @@ def stripped(call: Call, losses: Sequence[Loss]) -> Call:
     return call
 
 
-def _offers(model: str, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> Iterator[Target]:
+def _offers(
+    model: str, choice: auto.Choice | None, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot
+) -> Iterator[Target]:
     """The offers of one model, in the order to try them."""
-    if model == AUTO:
-        for slug in auto.rank(call, needs, policy, snapshot):
+    if model == AUTO and choice is not None:
+        for slug in choice.models:
             yield from order.ordered(snapshot.catalog.resolve(slug), call, needs, policy, snapshot)
         return
     found = snapshot.catalog.resolve(model, unlisted=snapshot.unlisted)

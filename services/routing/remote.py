@@ -28,9 +28,9 @@ class RemoteRouter:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = routing_service_pb2_grpc.RoutingServiceStub(channel)
 
-    async def plan(self, call: Call, caller: Caller) -> Plan:
+    async def plan(self, call: Call, caller: Caller, *, explain: bool = False) -> Plan:
         """Targets for the call. Raises what the service raises, and `Overloaded` when it cannot be reached."""
-        request = pb.PlanRequest()
+        request = pb.PlanRequest(explain=explain)
         _CALL.fill(request.call, call)
         _CALLER.fill(request.caller, caller)
         try:

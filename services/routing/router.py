@@ -24,9 +24,9 @@ class CatalogRouter:
         self._affinity = affinity
         self._unlisted = unlisted
 
-    async def plan(self, call: Call, caller: Caller) -> Plan:  # noqa: ARG002 - policies of the caller come with tenancy
+    async def plan(self, call: Call, caller: Caller, *, explain: bool = False) -> Plan:
         """Targets for the call, best first. Raises as `plan.plan` does."""
-        return plan(call, self.snapshot())
+        return plan(call, self.snapshot(), caller.policy, explain=explain)
 
     def snapshot(self) -> Snapshot:
         """The state of the world now."""

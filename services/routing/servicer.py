@@ -28,5 +28,6 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
 
     async def Plan(self, request: pb.PlanRequest, context: Context) -> pb.PlanResponse:  # noqa: N802, ARG002
         """Targets for a call."""
-        plan = await self._router.plan(_CALL.to_struct(request.call), _CALLER.to_struct(request.caller))
+        call, caller = _CALL.to_struct(request.call), _CALLER.to_struct(request.caller)
+        plan = await self._router.plan(call, caller, explain=request.explain)
         return _PLAN.to_message(plan)

@@ -15,6 +15,7 @@ from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServic
 from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
+from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
@@ -31,6 +32,8 @@ from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
 from services.errors import GatewayError
+from services.explain.http_service import ExplainHttp
+from services.explain.typed_service import TypedExplain
 from services.generation.generator import Generator
 from services.keys.keyring import DatabaseKeyRing
 from services.limits.limiter import BucketLimiter
@@ -118,11 +121,16 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     keys = parts.keys
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
+    explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
+        Service(
+            "concentrate.http.v1.RoutingHttpService", partial(add_RoutingHttpServiceServicer_to_server, explain_http)
+        ),
+        Service("concentrate.routing.v1.RoutingService", partial(add_RoutingServiceServicer_to_server, explain)),
         Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]

@@ -21,7 +21,7 @@ it sends may never see the answer."""
 SLOW_READER_BYTES: Final = 1 << 20
 """What the edge holds, in each of its two buffers, for a client that reads slowly, before the provider is slowed."""
 
-INTERNAL: Final = ("concentrate.routing.", "concentrate.adapters.", "concentrate.billing.")
+INTERNAL: Final = ("concentrate.adapters.", "concentrate.billing.")
 """Packages that no client may call. They are not served on the workers' public sockets either."""
 
 STANDARD: Final = (
@@ -39,7 +39,7 @@ CORS_ALLOW: Final = (
     "x-stainless-helper", "x-stainless-helper-method", "x-grpc-web", "x-user-agent", "grpc-timeout",
 )  # fmt: skip
 CORS_EXPOSE: Final = (
-    "x-request-id", "retry-after", "retry-after-ms",
+    "x-request-id", "x-concentrate-provider", "x-concentrate-model", "x-concentrate-attempts", "retry-after", "retry-after-ms",
     "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests",
     "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens",
     "grpc-status", "grpc-message", "grpc-status-details-bin",

@@ -12,8 +12,10 @@ import grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.errors import GatewayError, InvalidRequest, RequestTooLarge, forget
+from services.generation import deadline
 from services.generation.generation import Generation
 from services.generation.heads import collect
+from services.surface.patience import patience_s
 from services.surface.pump import Pump
 from services.vocabulary.call import Call
 
@@ -64,6 +66,7 @@ async def serve(
 ) -> None:
     """Writes the answer. `ping_s`: seconds of silence after which a stream gets a ping."""
     known = collect()
+    deadline.begin(patience_s(context, stream=call.stream))
     if call.stream:
         await _stream(surface, call, asyncio.ensure_future(opening), context, ping_s, known)
         return

@@ -26,28 +26,46 @@ from concentrate.adapters.v1 import call_pb2 as concentrate_dot_adapters_dot_v1_
 from concentrate.adapters.v1 import event_pb2 as concentrate_dot_adapters_dot_v1_dot_event__pb2
 from concentrate.adapters.v1 import target_pb2 as concentrate_dot_adapters_dot_v1_dot_target__pb2
 from concentrate.keys.v1 import caller_pb2 as concentrate_dot_keys_dot_v1_dot_caller__pb2
+from concentrate.responses.v1 import response_pb2 as concentrate_dot_responses_dot_v1_dot_response__pb2
+from concentrate.responses.v1 import responses_service_pb2 as concentrate_dot_responses_dot_v1_dot_responses__service__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/routing/v1/routing_service.proto\x12\x16\x63oncentrate.routing.v1\x1a\"concentrate/adapters/v1/call.proto\x1a#concentrate/adapters/v1/event.proto\x1a$concentrate/adapters/v1/target.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"s\n\x0bPlanRequest\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x1d.concentrate.adapters.v1.CallB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\xb3\x01\n\x0cPlanResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x32\n\x08\x65xcluded\x18\x02 \x03(\x0b\x32 .concentrate.routing.v1.Excluded\x12-\n\x06losses\x18\x03 \x03(\x0b\x32\x1d.concentrate.adapters.v1.Loss\x12\x0e\n\x06reason\x18\x04 \x01(\t\"c\n\x08\x45xcluded\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\'.concentrate.routing.v1.ExclusionReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xff\x01\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XCLUSION_REASON_NOT_ALLOWED\x10\x01\x12\x1c\n\x18\x45XCLUSION_REASON_NOT_ZDR\x10\x02\x12\"\n\x1e\x45XCLUSION_REASON_TOO_EXPENSIVE\x10\x03\x12\"\n\x1e\x45XCLUSION_REASON_LACKS_FEATURE\x10\x04\x12$\n EXCLUSION_REASON_LOSES_PARAMETER\x10\x05\x12\x1c\n\x18\x45XCLUSION_REASON_RESTING\x10\x06\x32\x63\n\x0eRoutingService\x12Q\n\x04Plan\x12#.concentrate.routing.v1.PlanRequest\x1a$.concentrate.routing.v1.PlanResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/routing/v1/routing_service.proto\x12\x16\x63oncentrate.routing.v1\x1a\"concentrate/adapters/v1/call.proto\x1a#concentrate/adapters/v1/event.proto\x1a$concentrate/adapters/v1/target.proto\x1a concentrate/keys/v1/caller.proto\x1a\'concentrate/responses/v1/response.proto\x1a\x30\x63oncentrate/responses/v1/responses_service.proto\x1a\x1fgoogle/api/field_behavior.proto\"X\n\x0e\x45xplainRequest\x12\x46\n\x07request\x18\x01 \x01(\x0b\x32/.concentrate.responses.v1.CreateResponseRequestB\x04\xe2\x41\x01\x02\"\xde\x03\n\x0f\x45xplainResponse\x12\x13\n\x06object\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06reason\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04sort\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x1d\n\x10interval_seconds\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x35\n\ncandidates\x18\x06 \x03(\x0b\x32!.concentrate.routing.v1.Candidate\x12\x32\n\x08\x65xcluded\x18\x07 \x03(\x0b\x32 .concentrate.routing.v1.Excluded\x12\x45\n\x12translation_losses\x18\x08 \x03(\x0b\x32).concentrate.responses.v1.TranslationLoss\x12?\n\x0fpredicted_usage\x18\t \x01(\x0b\x32&.concentrate.routing.v1.PredictedUsage\x12*\n\x04\x62\x61nd\x18\n \x01(\x0b\x32\x1c.concentrate.routing.v1.BandB\t\n\x07_objectB\x08\n\x06_modelB\t\n\x07_reasonB\x07\n\x05_sortB\x13\n\x11_interval_seconds\"j\n\x0ePredictedUsage\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\x05H\x01\x88\x01\x01\x42\x0f\n\r_input_tokensB\x10\n\x0e_output_tokens\"\x84\x01\n\x0bPlanRequest\x12\x31\n\x04\x63\x61ll\x18\x01 \x01(\x0b\x32\x1d.concentrate.adapters.v1.CallB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\x12\x0f\n\x07\x65xplain\x18\x03 \x01(\x08\"\xed\x01\n\x0cPlanResponse\x12\x30\n\x07targets\x18\x01 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x32\n\x08\x65xcluded\x18\x02 \x03(\x0b\x32 .concentrate.routing.v1.Excluded\x12-\n\x06losses\x18\x03 \x03(\x0b\x32\x1d.concentrate.adapters.v1.Loss\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x38\n\x0b\x65xplanation\x18\x05 \x01(\x0b\x32#.concentrate.routing.v1.Explanation\"\xbf\x01\n\x0b\x45xplanation\x12\x35\n\ncandidates\x18\x01 \x03(\x0b\x32!.concentrate.routing.v1.Candidate\x12\x0c\n\x04sort\x18\x02 \x01(\t\x12\x12\n\ninterval_s\x18\x03 \x01(\x05\x12\x14\n\x0cinput_tokens\x18\x04 \x01(\x05\x12\x15\n\routput_tokens\x18\x05 \x01(\x05\x12*\n\x04\x62\x61nd\x18\x06 \x01(\x0b\x32\x1c.concentrate.routing.v1.Band\"\x8c\x01\n\tCandidate\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x1b\n\x0epredicted_cost\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\x11\n\tpreferred\x18\x03 \x01(\t\x12,\n\x05score\x18\x04 \x01(\x0b\x32\x1d.concentrate.routing.v1.ScoreB\x11\n\x0f_predicted_cost\"\xa3\x01\n\x05Score\x12\x11\n\x04sort\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12\x14\n\x07quality\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x14\n\x07latency\x18\x03 \x01(\x01H\x02\x88\x01\x01\x12\x13\n\x06uptime\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x11\n\x04\x61uto\x18\x05 \x01(\x01H\x04\x88\x01\x01\x42\x07\n\x05_sortB\n\n\x08_qualityB\n\n\x08_latencyB\t\n\x07_uptimeB\x07\n\x05_auto\">\n\x04\x42\x61nd\x12\x12\n\ndifficulty\x18\x01 \x01(\x01\x12\x10\n\x08tier_min\x18\x02 \x01(\x05\x12\x10\n\x08tier_max\x18\x03 \x01(\x05\"c\n\x08\x45xcluded\x12\x0e\n\x06target\x18\x01 \x01(\t\x12\x37\n\x06reason\x18\x02 \x01(\x0e\x32\'.concentrate.routing.v1.ExclusionReason\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xff\x01\n\x0f\x45xclusionReason\x12 \n\x1c\x45XCLUSION_REASON_UNSPECIFIED\x10\x00\x12 \n\x1c\x45XCLUSION_REASON_NOT_ALLOWED\x10\x01\x12\x1c\n\x18\x45XCLUSION_REASON_NOT_ZDR\x10\x02\x12\"\n\x1e\x45XCLUSION_REASON_TOO_EXPENSIVE\x10\x03\x12\"\n\x1e\x45XCLUSION_REASON_LACKS_FEATURE\x10\x04\x12$\n EXCLUSION_REASON_LOSES_PARAMETER\x10\x05\x12\x1c\n\x18\x45XCLUSION_REASON_RESTING\x10\x06\x32\xbf\x01\n\x0eRoutingService\x12Z\n\x07\x45xplain\x12&.concentrate.routing.v1.ExplainRequest\x1a\'.concentrate.routing.v1.ExplainResponse\x12Q\n\x04Plan\x12#.concentrate.routing.v1.PlanRequest\x1a$.concentrate.routing.v1.PlanResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.routing.v1.routing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['request']._loaded_options = None
+  _globals['_EXPLAINREQUEST'].fields_by_name['request']._serialized_options = b'\342A\001\002'
   _globals['_PLANREQUEST'].fields_by_name['call']._loaded_options = None
   _globals['_PLANREQUEST'].fields_by_name['call']._serialized_options = b'\342A\001\002'
   _globals['_PLANREQUEST'].fields_by_name['caller']._loaded_options = None
   _globals['_PLANREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
-  _globals['_EXCLUSIONREASON']._serialized_start=651
-  _globals['_EXCLUSIONREASON']._serialized_end=906
-  _globals['_PLANREQUEST']._serialized_start=250
-  _globals['_PLANREQUEST']._serialized_end=365
-  _globals['_PLANRESPONSE']._serialized_start=368
-  _globals['_PLANRESPONSE']._serialized_end=547
-  _globals['_EXCLUDED']._serialized_start=549
-  _globals['_EXCLUDED']._serialized_end=648
-  _globals['_ROUTINGSERVICE']._serialized_start=908
-  _globals['_ROUTINGSERVICE']._serialized_end=1007
+  _globals['_EXCLUSIONREASON']._serialized_start=2064
+  _globals['_EXCLUSIONREASON']._serialized_end=2319
+  _globals['_EXPLAINREQUEST']._serialized_start=341
+  _globals['_EXPLAINREQUEST']._serialized_end=429
+  _globals['_EXPLAINRESPONSE']._serialized_start=432
+  _globals['_EXPLAINRESPONSE']._serialized_end=910
+  _globals['_PREDICTEDUSAGE']._serialized_start=912
+  _globals['_PREDICTEDUSAGE']._serialized_end=1018
+  _globals['_PLANREQUEST']._serialized_start=1021
+  _globals['_PLANREQUEST']._serialized_end=1153
+  _globals['_PLANRESPONSE']._serialized_start=1156
+  _globals['_PLANRESPONSE']._serialized_end=1393
+  _globals['_EXPLANATION']._serialized_start=1396
+  _globals['_EXPLANATION']._serialized_end=1587
+  _globals['_CANDIDATE']._serialized_start=1590
+  _globals['_CANDIDATE']._serialized_end=1730
+  _globals['_SCORE']._serialized_start=1733
+  _globals['_SCORE']._serialized_end=1896
+  _globals['_BAND']._serialized_start=1898
+  _globals['_BAND']._serialized_end=1960
+  _globals['_EXCLUDED']._serialized_start=1962
+  _globals['_EXCLUDED']._serialized_end=2061
+  _globals['_ROUTINGSERVICE']._serialized_start=2322
+  _globals['_ROUTINGSERVICE']._serialized_end=2513
 # @@protoc_insertion_point(module_scope)

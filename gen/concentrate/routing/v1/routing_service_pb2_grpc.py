@@ -35,6 +35,11 @@ class RoutingServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.Explain = channel.unary_unary(
+                '/concentrate.routing.v1.RoutingService/Explain',
+                request_serializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Plan = channel.unary_unary(
                 '/concentrate.routing.v1.RoutingService/Plan',
                 request_serializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.PlanRequest.SerializeToString,
@@ -46,8 +51,18 @@ class RoutingServiceServicer:
     """Chooses providers for a call.
     """
 
+    def Explain(self, request, context):
+        """Says where a request would go, and why: candidates in the order in which they would be asked, with what the order was made
+        of, and what is left out, with the reasons. No provider is asked, and nothing is charged.
+
+        Needs a key, in the metadata `authorization` or `x-api-key`. Errors are those of the request itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Plan(self, request, context):
-        """Says where a call may go.
+        """Says where a call may go. Internal: the gateway's own processes call it, and a gateway does not serve it to clients.
 
         Errors carry `google.rpc.ErrorInfo`: MODEL_NOT_FOUND (the message suggests the nearest names), INVALID_REQUEST.
         """
@@ -58,6 +73,11 @@ class RoutingServiceServicer:
 
 def add_RoutingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainRequest.FromString,
+                    response_serializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainResponse.SerializeToString,
+            ),
             'Plan': grpc.unary_unary_rpc_method_handler(
                     servicer.Plan,
                     request_deserializer=concentrate_dot_routing_dot_v1_dot_routing__service__pb2.PlanRequest.FromString,
@@ -74,6 +94,33 @@ def add_RoutingServiceServicer_to_server(servicer, server):
 class RoutingService:
     """Chooses providers for a call.
     """
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.routing.v1.RoutingService/Explain',
+            concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainRequest.SerializeToString,
+            concentrate_dot_routing_dot_v1_dot_routing__service__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def Plan(request,
