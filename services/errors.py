@@ -30,6 +30,7 @@ class GatewayError(Exception):
     """Base of all. `param`: path in the request (`input[2].content[0]`). `retry_after`: seconds. `model`: provider/model.
 
     kind: of a provider's failure (`adapters.dialect.Kind`), for routing; clients do not see it.
+    inside: it goes to another process of ours, which is told the kind.
     headers: for the answer, besides `Retry-After`; whoever lets the error pass may add its own.
     """
 
@@ -55,6 +56,7 @@ class GatewayError(Exception):
         self.retry_after = retry_after
         self.model = model
         self.headers: list[tuple[str, str]] = []
+        self.inside = False
 
     def body(self) -> bytes:
         """The REST body: `{"error": {type, code, message, param, …}}`."""

@@ -29,6 +29,8 @@ _NOT_REACHED: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXC
 def rich_status(error: GatewayError) -> Status:
     """The status of an error. Its bytes are the value of the trailing metadata `DETAILS`."""
     about = {"param": error.param, "model": error.model, "retry_after": error.retry_after}
+    if error.inside:
+        about["kind"] = error.kind
     info = ErrorInfo(
         reason=error.reason,
         domain=DOMAIN,
@@ -75,6 +77,7 @@ def _rebuilt(kind: type[GatewayError], message: str, info: ErrorInfo) -> Gateway
         param=info.metadata.get("param"),
         retry_after=int(retry_after) if retry_after is not None else None,
         model=info.metadata.get("model"),
+        kind=info.metadata.get("kind"),
     )
 
 

@@ -8,6 +8,7 @@ from concentrate.adapters.v1 import adapters_service_pb2 as pb
 from concentrate.adapters.v1 import adapters_service_pb2_grpc, call_pb2, event_pb2, target_pb2
 
 from services.catalog.schema import Target
+from services.errors import GatewayError
 from services.mirror import mirror
 from services.ports import Adapters
 from services.vocabulary.call import Call
@@ -31,9 +32,13 @@ class AdaptersServicer(adapters_service_pb2_grpc.AdaptersServiceServicer):
     ) -> None:
         """Events of one provider's answer, one message per batch. A caller that leaves closes the batches."""
         batches = self._adapters.generate(_CALL.to_struct(request.call), _TARGET.to_struct(request.target))
-        async with aclosing(batches):  # type: ignore[type-var]  # adapters give async generators
-            async for batch in batches:
-                message = pb.GenerateResponse()
-                for event in batch:
-                    _EVENT.fill(message.events.add(), event)
-                await context.write(message)
+        try:
+            async with aclosing(batches):  # type: ignore[type-var]  # adapters give async generators
+                async for batch in batches:
+                    message = pb.GenerateResponse()
+                    for event in batch:
+                        _EVENT.fill(message.events.add(), event)
+                    await context.write(message)
+        except GatewayError as error:
+            error.inside = True
+            raise

@@ -31,3 +31,7 @@ class RoutingServicer(routing_service_pb2_grpc.RoutingServiceServicer):
         call, caller = _CALL.to_struct(request.call), _CALLER.to_struct(request.caller)
         plan = await self._router.plan(call, caller, explain=request.explain)
         return _PLAN.to_message(plan)
+
+    async def Explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:  # noqa: N802, ARG002
+        """For clients, who have keys and requests: a gateway serves it, and asks for a plan here."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Explain is the gateway's; Plan explains too.")

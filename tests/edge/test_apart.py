@@ -80,6 +80,15 @@ def test_one_request_through_all_of_them(apart):
     assert answer["cost"]["total"] == pytest.approx(spent)
 
 
+def test_a_route_is_explained_by_who_plans(apart):
+    """The alias is known to routing alone, and so is that the sandbox has no price."""
+    gateway, _ = apart
+    body = {"model": "elsewhere", "input": "Hello from afar"}
+    said = httpx.post(f"{gateway.url}/v1/routing/explain", headers=gateway.headers, json=body).json()
+    (candidate,) = said["candidates"]
+    assert (candidate["target"], candidate["predicted_cost"]) == ("sandbox/echo", None)
+
+
 def test_a_stream_through_all_of_them(apart):
     """Typed and streamed, the events cross two process borders one by one."""
     gateway, _ = apart

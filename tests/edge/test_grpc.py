@@ -19,6 +19,8 @@ from tests.gateway import Gateway
 PUBLIC = {
     "concentrate.http.v1.HttpService",
     "concentrate.http.v1.ModelsHttpService",
+    "concentrate.http.v1.RoutingHttpService",
+    "concentrate.routing.v1.RoutingService",
     "concentrate.models.v1.ModelsService",
     "concentrate.responses.v1.ResponsesService",
     "grpc.health.v1.Health",

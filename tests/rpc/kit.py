@@ -8,7 +8,7 @@ import grpc
 
 from services.catalog.schema import Facts, Provider, Target
 from services.errors import GatewayError
-from services.ports import Hold, Order, Outcome, Plan
+from services.ports import Band, Candidate, Explanation, Hold, Order, Outcome, Plan, Score
 from services.runtime.server import Server
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
@@ -46,6 +46,11 @@ async def served(folder: Path, *registrations: Callable[[grpc.aio.Server], None]
     await server.stop(0)
 
 
+EXPLANATION = Explanation(
+    [Candidate(TARGET.id, 0.25, "asked for", Score(sort=0.25, quality=3))], "cost", 900, 7, 2, Band(0.5, 3, 4)
+)
+
+
 class FixedRouter:
     """Plans `TARGET`, or fails."""
 
@@ -53,11 +58,11 @@ class FixedRouter:
         self.error = error
         self.asked: list[tuple[Call, Caller]] = []
 
-    async def plan(self, call: Call, caller: Caller) -> Plan:
+    async def plan(self, call: Call, caller: Caller, *, explain: bool = False) -> Plan:
         self.asked.append((call, caller))
         if self.error is not None:
             raise self.error
-        return Plan([TARGET])
+        return Plan([TARGET], explanation=EXPLANATION if explain else None)
 
 
 class FixedAdapters:

@@ -20,13 +20,13 @@ from services.ports import Hold, Order, Outcome, Plan
 from services.routing.remote import RemoteRouter
 from services.routing.servicer import RoutingServicer
 from services.vocabulary.call import Call, Message, Text
-from tests.rpc.kit import ANN, ANSWER, COST, TARGET, USAGE, FixedAdapters, FixedMeter, FixedRouter, served
+from tests.rpc.kit import ANN, ANSWER, COST, EXPLANATION, TARGET, USAGE, FixedAdapters, FixedMeter, FixedRouter, served
 
 CALL = Call(model="m1", items=[Message("user", [Text("Hi")])], stream=True, temperature=0.5)
 ERRORS = [
     errors.InternalError(),
     *(
-        kind("what went wrong", param="input[0].content", model="acme/m1", retry_after=7)
+        kind("what went wrong", param="input[0].content", model="acme/m1", retry_after=7, kind="caller")
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, errors.GatewayError)
         if kind not in {errors.GatewayError, errors.InternalError}
@@ -43,7 +43,8 @@ async def test_a_remote_router_plans_like_the_object(tmp_path: Path):
     router = FixedRouter()
     async with served(tmp_path, lambda s: add_RoutingServiceServicer_to_server(RoutingServicer(router), s)) as channel:
         assert await RemoteRouter(channel).plan(CALL, ANN) == Plan([TARGET])
-    assert router.asked == [(CALL, ANN)]
+        assert await RemoteRouter(channel).plan(CALL, ANN, explain=True) == Plan([TARGET], explanation=EXPLANATION)
+    assert router.asked == [(CALL, ANN), (CALL, ANN)]
 
 
 async def test_a_remote_meter_settles_like_the_object(tmp_path: Path):
@@ -103,6 +104,7 @@ async def test_an_error_keeps_its_class_and_fields(tmp_path: Path, error: errors
         with pytest.raises(type(error)) as raised:
             await anext(batches)
         assert about(raised.value) == about(error)
+        assert raised.value.kind == error.kind  # whose fault a failure was decides whether another provider is asked
 
 
 async def test_an_unexpected_error_stays_inside(tmp_path: Path):
