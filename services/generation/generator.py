@@ -6,21 +6,24 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
+import structlog
 
 from services.catalog.schema import Target
 from services.errors import GatewayError
 from services.generation import deadline
 from services.generation.generation import Generation
 from services.generation.heads import note
-from services.ports import Admission, Hold, Limiter, Meter, Order, Router
+from services.ports import Admission, Hold, Limiter, Meter, Order, Outcome, Router
 from services.routing.affinity import Affinity, prefix_of
-from services.routing.failover import Failover
+from services.routing.failover import Failover, Spent
 from services.routing.needs import Needs
 from services.routing.plan import stripped
 from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.routing import RouteTaken
+
+_log: Final = structlog.get_logger(__name__)
 
 # Where each format says how much the answer may have, for bodies that travel verbatim.
 _OUTPUT_LIMIT: Final = {
@@ -84,6 +87,8 @@ class Generator:
         except BaseException:
             await self._meter.void(response_id, caller)
             raise
+        for number, spent in enumerate(opening.spent, 2):
+            await self._book(f"{response_id}_{number}", spent, surface, sent, caller, began_at)
         target, opened = opening.target, opening.opened
         if plan.losses:
             opened = msgspec.structs.replace(opened, losses=[*plan.losses, *opened.losses])
@@ -93,6 +98,31 @@ class Generator:
         return Generation(
             response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens, admission
         )
+
+    async def _book(self, id: str, spent: Spent, surface: str, call: Call, caller: Caller, began_at: float) -> None:
+        """Meters what a target used that was asked at the same time and was slower; an entry of its own."""
+        used = spent.usage
+        outcome = Outcome(
+            response_id=id,
+            surface=surface,
+            model=call.model,
+            target=spent.target,
+            usage=used,
+            estimated=False,
+            status="cancelled",
+            streamed=call.stream,
+            attempts=1,
+            began_at=began_at,
+            first_content_ms=None,
+            total_ms=(self._now() - began_at) * 1000,
+        )
+        try:
+            await self._meter.hold(
+                Order(id, surface, call.model, [spent.target], used.input_total, used.output), caller
+            )
+            await self._meter.settle(outcome, caller)
+        except GatewayError as error:  # the answer is there, and is not lost for this
+            _log.error("usage of a hedge not settled", response_id=id, usage=used, exc_info=error)
 
     def now(self) -> int:
         """Unix seconds."""

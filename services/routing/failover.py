@@ -1,7 +1,7 @@
 """Runs a plan: tries targets in order and commits to one at its first content.
 
-The beginning of an answer is no commitment while another target could still be tried; for the last target of a stream it
-is, so that its caller sees the answer begin. A caller's own mistake is not tried elsewhere, but what one wire format has no
+The beginning of an answer is no commitment while another target, or a deadline, could follow; for the last target of a stream
+it is, so that its caller sees the answer begin. A caller's own mistake is not tried elsewhere, but what one wire format has no
 place for is. A target that could be followed by another has only so long for its first content; the last one has as long as
 the transport gives it. A caller's deadline is for the whole chain: a target may use up half of what is left before the next
 one has its turn, and shortly before the end the caller is told what was tried.
@@ -94,7 +94,8 @@ class Failover:
             if hedge_s is not None:
                 opening = await self._race(asking, hedge_s, chain)
             else:
-                failure = await asking.ready(self._patience_s(asking, chain), at_opened=call.stream and not chain.left)
+                last = call.stream and not chain.left and chain.left_s is None
+                failure = await asking.ready(self._patience_s(asking, chain), at_opened=last)
                 opening = chain.opening(asking, failure)
             if opening is not None:
                 return opening

@@ -1,10 +1,16 @@
 """Routing as clients see it, through Envoy: the routing field, `auto`, and what is kept over a restart."""
 
 import sqlite3
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import grpc
 import httpx
+import pytest
+from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
+from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 
 from tests.gateway import Gateway, serving
 
@@ -44,3 +50,56 @@ def test_what_was_measured_is_kept(tmp_path: Path):
         tables = [name for (name,) in database.execute("select name from sqlite_master where type = 'table'")]
         assert any(database.execute(f"select count(*) from {name}").fetchone()[0] for name in tables)
     database.close()
+
+
+HEADERS = {"x-concentrate-provider": "sandbox", "x-concentrate-model": "echo", "x-concentrate-attempts": "1"}
+
+
+def test_every_answer_says_in_its_headers_who_served_it(gateway: Gateway):
+    """As JSON, as a stream, and by gRPC as initial metadata, before the first message."""
+    whole = ask(gateway, model="sandbox/echo")
+    streamed = ask(gateway, model="sandbox/echo", stream=True)
+    assert HEADERS.items() <= dict(whole.headers).items()
+    assert HEADERS.items() <= dict(streamed.headers).items()
+    request = CreateResponseRequest(model="sandbox/echo", input_text="Hi")
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        stub = ResponsesServiceStub(channel)
+        key = [("authorization", f"Bearer {gateway.key}")]
+        _, call = stub.CreateResponse.with_call(request, metadata=key)
+        assert HEADERS.items() <= dict(call.initial_metadata()).items()
+        stream = stub.StreamResponse(request, metadata=key)
+        assert HEADERS.items() <= dict(stream.initial_metadata()).items()
+        stream.cancel()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_a_grpc_deadline_ends_with_what_was_tried(gateway: Gateway, stream: bool):
+    """Shortly before the client gives up it hears who stayed silent, instead of nothing."""
+    request = CreateResponseRequest(model="sandbox/echo", input_text="[[delay 5000]] Hi")
+    request.routing.model.fallbacks.append("sandbox/echo")
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        stub = ResponsesServiceStub(channel)
+        key = [("authorization", f"Bearer {gateway.key}")]
+        ask_it = (
+            (lambda **how: list(stub.StreamResponse(request, **how)))
+            if stream
+            else partial(stub.CreateResponse, request)
+        )
+        with pytest.raises(grpc.RpcError) as late:
+            ask_it(metadata=key, timeout=1)
+    assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "sandbox/echo stayed silent" in late.value.details()
+
+
+def test_what_an_sdk_says_it_waits_is_a_deadline_for_a_whole_answer(gateway: Gateway):
+    """504 with the names; a stream has no such limit, as pings tell the client that it is alive."""
+    headers = gateway.headers | {"x-stainless-read-timeout": "0.6"}
+    body = {"model": "sandbox/echo", "input": "[[delay 1000]] Hi"}
+    began = time.monotonic()
+    late = httpx.post(f"{gateway.url}/v1/responses", json=body, headers=headers, timeout=20)
+    assert time.monotonic() - began < 0.9
+    assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
+    assert "sandbox/echo stayed silent" in late.json()["error"]["message"]
+    streamed = httpx.post(f"{gateway.url}/v1/responses", json=body | {"stream": True}, headers=headers, timeout=20)
+    assert streamed.status_code == 200
+    assert "response.completed" in streamed.text

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from random import Random
 from time import time
 
@@ -10,19 +11,20 @@ import msgspec
 import pytest
 
 from services import errors
+from services.generation import deadline
 from services.generation.generation import Generation
 from services.generation.generator import Generator
 from services.ports import Hold, Order
 from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
-from services.routing.failover import Failover
+from services.routing.failover import Failover, Opening, Spent
 from services.routing.health import LiveHealth
 from services.routing.metrics.live import LiveMetrics
 from services.vocabulary.call import Call, Message, Native, Text
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Event, NativeEvent, Opened, TextDelta
 from services.vocabulary.usage import Usage
-from tests.rpc.kit import ANN, ANSWER, COST, USAGE, FixedAdapters, FixedMeter, FixedRouter
+from tests.rpc.kit import ANN, ANSWER, COST, TARGET, USAGE, FixedAdapters, FixedMeter, FixedRouter
 
 CALL = Call(model="auto", items=[Message("user", [Text("Hi")])], stream=True)
 
@@ -151,3 +153,39 @@ async def test_runs_of_native_deltas_are_reckoned_too():
     meter = FixedMeter()
     await left(await opened(Native(), meter), 1)
     assert meter.settled[0][0].usage.output == 3
+
+
+async def test_a_slower_target_is_in_the_books_too():
+    """With hedging two are asked: what the loser reported is an entry of its own, and the answer's headers count both."""
+    adapters, meter = FixedAdapters(), FixedMeter()
+    made = generator(adapters, meter)
+    opening = await made._failover.open([TARGET], CALL)
+    slower = replace(opening, spent=[Spent(TARGET, Usage(input=7))], asked=2)
+
+    class Raced:
+        async def open(self, *_: object, **__: object) -> Opening:
+            return slower
+
+    made._failover = Raced()  # type: ignore[assignment]
+    async with await made.open(CALL, ANN, surface="responses") as generation:
+        _ = [batch async for batch in generation.batches]
+        await generation.settle()
+    loser, winner = (outcome for outcome, _ in meter.settled)
+    assert (loser.response_id, loser.usage, loser.status) == ("resp_1_2", Usage(input=7), "cancelled")
+    assert (winner.response_id, winner.usage, winner.attempts) == ("resp_1", USAGE, 2)
+    assert ("x-concentrate-attempts", "2") in generation.headers
+    assert [order.response_id for order, _ in meter.held] == ["resp_1", "resp_1_2"]
+
+
+async def test_the_deadline_of_a_request_is_the_providers_too():
+    """What was said before the answer is opened holds for all that are tried."""
+    adapters = FixedAdapters()
+
+    async def silent(call, target):
+        await asyncio.sleep(9)
+        yield []
+
+    adapters.generate = silent  # type: ignore[method-assign]
+    deadline.begin(0.2)
+    with pytest.raises(errors.UpstreamTimeout, match="before the deadline"):
+        await opened(adapters, FixedMeter())

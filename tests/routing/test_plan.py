@@ -1,12 +1,10 @@
 """Which targets a call may go to, in which order, and why not the others."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.catalog.schema import Facts
 from services.errors import InvalidRequest, ModelNotFound, NoZdrRoute
-from services.routing.plan import plan, stripped
+from services.routing.plan import stripped
 from tests.responses.kit import call_of
 from tests.routing.kit import NOW, Health, Prices, ids, planned, world
 
@@ -188,54 +186,3 @@ def test_auto_is_the_same_for_the_same_snapshot_and_stays_where_it_is_warm():
     assert ids(snapshot, model="auto") == ids(snapshot, model="auto")
     kept = world(POOL, tiers=TIERS, warm="a/middle")
     assert ids(kept, model="auto", prompt_cache_key="k")[0] == "a/middle"
-
-
-facts = st.builds(
-    Facts,
-    images=st.sampled_from([None, True, False]),
-    tools=st.sampled_from([None, True, False]),
-    efforts=st.sampled_from([None, [], ["low"]]),
-    max_output=st.sampled_from([None, 10, 1000]),
-)
-providers = st.sampled_from("abcde")
-
-
-@given(
-    offers=st.dictionaries(providers, facts, min_size=1),
-    zdr=st.frozensets(providers),
-    resting=st.frozensets(providers),
-    routing=st.fixed_dictionaries(
-        {},
-        optional={
-            "only": st.lists(providers, max_size=3),
-            "ignore": st.lists(providers, max_size=2),
-            "zdr": st.booleans(),
-            "sort": st.sampled_from(["cost", "performance", "uptime"]),
-        },
-    ),
-    image=st.booleans(),
-    most=st.sampled_from([None, 5, 500]),
-)
-def test_no_plan_breaks_a_rule(offers, zdr, resting, routing, image, most):
-    """Whatever the world: a candidate has every required feature, ZDR does not leak, lists hold, and all are accounted for."""
-    health = Health(resting=dict.fromkeys(resting, NOW.timestamp() + 9))
-    snapshot = world({"m": offers}, zdr=zdr, health=health)
-    routing = {name: value for name, value in routing.items() if name in ("zdr", "sort") or set(value) <= set(offers)}
-    body = {"input": IMAGE if image else "hi", "routing": {"provider": routing}} if routing else {}
-    if most is not None:
-        body["max_output_tokens"] = most
-    call = call_of(**body)
-    try:
-        made = plan(call, snapshot)
-    except (InvalidRequest, NoZdrRoute):
-        return
-    for target in made.targets:
-        name = target.provider.id
-        assert name not in resting or made.reason.startswith("every offer rests")
-        assert not routing.get("zdr") or name in zdr
-        assert not routing.get("only") or name in routing["only"]
-        assert name not in routing.get("ignore", ())
-        assert not ("input" in body and image) or target.facts.images is not False
-        assert most is None or target.facts.max_output is None or most <= target.facts.max_output
-    told = {target.id for target in made.targets} | {each.target for each in made.excluded}
-    assert told == {f"{name}/m" for name in offers}
