@@ -9,9 +9,9 @@ import pytest
 from services.adapters import carry
 from services.adapters.dialects.openai_responses import OpenAIResponses
 from services.catalog.schema import Facts, Provider, Target
+from services.generation.generator import _new_id
 from services.responses import intake
 from services.responses.projection import Projection
-from services.responses.service import _new_id
 from services.vocabulary.call import Effort
 from services.vocabulary.event import Finished, Loss, Opened, ReasoningDelta, ReasoningSealed, TextDelta
 from services.vocabulary.seal import seal
