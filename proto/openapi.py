@@ -10,10 +10,13 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+import chat_words
 from google.api import annotations_pb2
 from schemas import Protos, Structs, reachable
 
 from services import errors
+from services.chat import objects as chat_objects
+from services.chat import schema as chat_schema
 from services.explain import document as explained
 from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
@@ -22,9 +25,10 @@ JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
 
 # The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
-REQUESTS: Final[dict[str, tuple[Any, str]]] = {
+REQUESTS: Final[dict[str, tuple[Any, str | None]]] = {
     "CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest"),
     "ExplainRoute": (schema.ResponsesRequest, "CreateResponseRequest"),
+    "CreateChatCompletion": (chat_schema.ChatRequest, None),
 }
 OURS: Final = ("500", "503")  # all that can fail where nothing is asked
 MODELS: Final[dict[str, tuple[Any, str]]] = {
@@ -42,6 +46,10 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
         SSE: (stream_events.StreamEvent, "StreamEvent"),
     },
     "ExplainRoute": {JSON: (explained.ExplainResponse, ".concentrate.routing.v1.ExplainResponse")},
+    "CreateChatCompletion": {
+        JSON: (chat_objects.ChatCompletion, None),
+        SSE: (chat_objects.ChatCompletionChunk, None),
+    },
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }
@@ -78,6 +86,11 @@ def document(image: bytes) -> bytes:
             paths.setdefault(getattr(rule, verb), {})[verb] = operation
     structs.components["ResponsesRequest"]["properties"]["stream"]["description"] = "Asks for server-sent events."
     _relax(protos.components["Item"])
+    same = {
+        name: str(schema.get("description", ""))
+        for name, schema in structs.components["ResponsesRequest"]["properties"].items()
+    }
+    chat_words.describe(structs.components, same)
     failures = dict(_error_responses())
     schemas = {**structs.components, **protos.components, "Error": _error()}
     components = {

@@ -5,10 +5,12 @@ items and parts of a type nobody knows are refused by name; items of hosted tool
 a provider did, because their results stand in the answer's text, and refused where the conversation depends on them.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
+from services.adapters.dialects.openai_chat import fitting
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import Call, Hosted, HostedTool, Item, Message, Opaque, Part, Reasoning, Seal, ToolResult
@@ -30,7 +32,10 @@ RECEIPTS: Final = frozenset(
 REFERENCE: Final = "item_reference"
 
 # Parameters that change what the model is shown: dropping them would answer another question.
-_MEANINGFUL: Final = frozenset({"context_management"})
+_MEANINGFUL: Final = frozenset({"context_management", "modalities", "moderation", "n"})
+
+# Whether a body in a format suits the target as it is; where a format is not named, every target of it takes it.
+_TRAVELS: Final[Mapping[str, Callable[[Call, Target], bool]]] = {"openai_chat": fitting.travels}
 
 
 class _Reference(msgspec.Struct):
@@ -51,7 +56,7 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
     Item positions stay as they are, so that paths in later messages are right. Raises `InvalidRequest`.
     """
     losses: list[Loss] = []
-    if is_native(call, dialect):
+    if is_native(call, dialect) and _TRAVELS.get(dialect, _always)(call, target):
         return _without_foreign_seals(call, target, scope), losses
     items = [_item(item, index, target, scope, losses) for index, item in enumerate(call.items)]
     for index, tool in enumerate(call.tools):
@@ -66,6 +71,10 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
             raise InvalidRequest(f"{target.provider.name} cannot honour `{name}`.", param=name, model=target.id)
         losses.append(Loss(name, "dropped", f"Nothing {target.provider.name} or the gateway knows."))
     return msgspec.structs.replace(call, items=items, native=None), losses
+
+
+def _always(call: Call, target: Target) -> bool:  # noqa: ARG001
+    return True
 
 
 def _without_foreign_seals(call: Call, target: Target, scope: str) -> Call:

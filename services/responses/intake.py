@@ -15,14 +15,12 @@ from services.responses.intake_items import read_items
 from services.responses.intake_tools import read_tool_choice, read_tools
 from services.responses.reading import cache
 from services.responses.schema import ReasoningParam, ResponsesRequest, TextParam
-from services.surface.reading import invalid
+from services.surface.reading import decode_body
 from services.surface.routing import read_routing
 from services.vocabulary.call import Call, Format, Native, ReasoningOptions
-from services.wire.surrogates import first_half
 
 FORMAT: Final = "openai_responses"
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _request = msgspec.json.Decoder(ResponsesRequest)
 _KNOWN = frozenset(ResponsesRequest.__struct_fields__)
 _PROVIDERS = frozenset({"prompt_cache_options", "context_management"})  # checked here, understood by the provider alone
@@ -38,31 +36,13 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 def read(body: bytes) -> Call:
     """The call a JSON body asks for. Raises `InvalidRequest` with the path of the first mistake."""
-    try:
-        if not body.isascii():
-            body.decode()  # raw parts are not looked at again, so bad UTF-8 must be found here
-        fields = _fields.decode(body)
-        request = _request.decode(body)
-    except msgspec.ValidationError as error:
-        raise invalid(error) from None
-    except UnicodeDecodeError:
-        raise InvalidRequest("The request body is not valid UTF-8.") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequest(f"The request body is not valid JSON: {_why(error, body)}.") from None
+    fields, request = decode_body(body, _request)
     return to_call(request, Native(FORMAT, fields))
-
-
-def _why(error: Exception, body: bytes) -> str:
-    """What the reader says, but for half a surrogate pair, of which it says something else each time."""
-    at = first_half(body)
-    if at is None:
-        return str(error)
-    return f"{body[at : at + 6].decode()} at byte {at} is half of a surrogate pair, a character that was cut in two"
 
 
 def to_call(request: ResponsesRequest, native: Native | None) -> Call:
     """The call a request asks for. `native` is the client's own body, where it came as JSON."""
-    _refuse_what_is_not_served(request)
+    refuse_what_is_not_served(request)
     try:
         return _call(request, native)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -86,7 +66,7 @@ def _call(request: ResponsesRequest, native: Native | None) -> Call:
         top_p=request.top_p,
         presence_penalty=request.presence_penalty,
         frequency_penalty=request.frequency_penalty,
-        format=_format(request.text),
+        format=read_format(request.text),
         verbosity=request.text.verbosity if request.text else None,
         reasoning=_reasoning(request.reasoning),
         top_logprobs=request.top_logprobs,
@@ -106,14 +86,16 @@ def _call(request: ResponsesRequest, native: Native | None) -> Call:
     )
 
 
-def _refuse_what_is_not_served(request: ResponsesRequest) -> None:
+def refuse_what_is_not_served(request: msgspec.Struct) -> None:
+    """Raises `InvalidRequest` for what a later feature would need."""
     for name, why in _REFUSED.items():
         value = getattr(request, name)
         if value and not (isinstance(value, msgspec.Raw) and bytes(value) in (b"", b"null", b"[]")):
             raise InvalidRequest(why, param=name)
 
 
-def _format(text: TextParam | None) -> Format | None:
+def read_format(text: TextParam | None) -> Format | None:
+    """The shape of the answer's text. Raises `InvalidRequest` for a schema that is none."""
     if text is None or text.format is None:
         return None
     given = text.format

@@ -127,10 +127,11 @@ def read_items(given: str | list[msgspec.Raw]) -> list[Item]:
         return [Message("user", [Text(given)])]
     if not given:
         raise InvalidRequest("`input` must not be empty.", param="input")
-    return [_item(raw, f"input[{index}]") for index, raw in enumerate(given)]
+    return [read_item(raw, f"input[{index}]") for index, raw in enumerate(given)]
 
 
-def _item(raw: msgspec.Raw, path: str) -> Item:
+def read_item(raw: msgspec.Raw, path: str) -> Item:
+    """The item at `path`."""
     kind = type_of(raw, path) or "message"
     read = _ITEMS.get(kind)
     return read(raw, path) if read is not None else Hosted(kind, raw)
@@ -192,6 +193,8 @@ _ITEMS: dict[str, Callable[[msgspec.Raw, str], Item]] = {
     "reasoning": _read_reasoning,
 }
 
+ITEM_TYPES = frozenset(_ITEMS)
+
 # ---- parts -----------------------------------------------------------------------------------------------------------
 
 
@@ -199,13 +202,14 @@ def _parts(content: str | list[msgspec.Raw], path: str, marker: CacheControl | N
     """A marker on the whole message is one on its last part."""
     if isinstance(content, str):
         return [Text(content, cache(marker))]
-    parts = [_part(raw, f"{path}[{index}]") for index, raw in enumerate(content)]
+    parts = [read_part(raw, f"{path}[{index}]") for index, raw in enumerate(content)]
     if marker is not None and parts and not isinstance(parts[-1], Refusal | Opaque):
         parts[-1] = msgspec.structs.replace(parts[-1], cache=Cache(marker.ttl))
     return parts
 
 
-def _part(raw: msgspec.Raw, path: str) -> Part:
+def read_part(raw: msgspec.Raw, path: str) -> Part:
+    """The content part at `path`."""
     match type_of(raw, path):
         case "input_text" | "output_text" | "text" | "reasoning_text" | "summary_text":
             text = decode(raw, _text, path)
@@ -234,7 +238,7 @@ def _file_part(raw: msgspec.Raw, path: str) -> Part:
     if file.file_id is not None:
         return File(file_id=file.file_id, filename=file.filename, cache=cache(file.cache_control))
     if file.file_data is not None:
-        return File(_data_url(file.file_data, file.filename), None, file.filename, cache(file.cache_control))
+        return File(data_url(file.file_data, file.filename), None, file.filename, cache(file.cache_control))
     check_url(file.file_url, f"{path}.file_url")
     return File(file.file_url, None, file.filename, cache(file.cache_control))
 
@@ -249,8 +253,8 @@ def check_url(url: str | None, path: str) -> None:
         )
 
 
-def _data_url(data: str, filename: str | None) -> str:
-    """`file_data` is a data URL, or bare base64 whose media type the file name tells."""
+def data_url(data: str, filename: str | None) -> str:
+    """The document as a URL: `file_data` is a data URL, or bare base64 whose media type the file name tells."""
     if data.startswith("data:"):
         return data
     ending = (filename or "").rpartition(".")[2].lower()

@@ -63,14 +63,15 @@ _web_search = msgspec.json.Decoder(_WebSearch)
 
 def read_tools(given: list[msgspec.Raw]) -> list[Tool]:
     """All tools, in order."""
-    return [_tool(raw, f"tools[{index}]") for index, raw in enumerate(given)]
+    return [read_tool(raw, f"tools[{index}]") for index, raw in enumerate(given)]
 
 
-def _tool(raw: msgspec.Raw, path: str) -> Tool:
+def read_tool(raw: msgspec.Raw, path: str) -> Tool:
+    """The tool at `path`."""
     kind = type_of(raw, path)
     if kind == "function":
         function = decode(raw, _nested, path).function or decode(raw, _function, path)
-        parameters = _schema(function.parameters, f"{path}.parameters")
+        parameters = read_schema(function.parameters, f"{path}.parameters")
         return FunctionTool(
             function.name, function.description, parameters, function.strict, cache(function.cache_control)
         )
@@ -97,7 +98,7 @@ def _read_web_search(search: _WebSearch) -> Tool:
     )
 
 
-def _schema(raw: msgspec.Raw, path: str) -> msgspec.Raw | None:
+def read_schema(raw: msgspec.Raw, path: str) -> msgspec.Raw | None:
     """A JSON schema: an object or, as the specification allows, a boolean."""
     return raw if bytes(raw).strip() in (b"true", b"false") else _object(raw, path)
 
@@ -126,13 +127,13 @@ def read_tool_choice(given: str | ToolChoiceParam | None, tools: list[Tool]) -> 
             raise InvalidRequest("`allowed_tools` needs a list of tools.", param="tool_choice.tools")
         allowed = [_wanted(tool.type, tool.name) for tool in given.tools]
         for index, name in enumerate(allowed):
-            _check_offered(name, offered, f"tool_choice.tools[{index}]")
+            check_offered(name, offered, f"tool_choice.tools[{index}]")
         return ToolChoice(given.mode or "auto", allowed=allowed)
     named = given.name or (given.function.name if given.function else None)
     if named is None and given.type in ("function", "custom"):
         raise InvalidRequest("A forced tool needs a name (at tool_choice.name).", param="tool_choice.name")
     name = _wanted(given.type, named)
-    _check_offered(name, offered, "tool_choice.name" if named else "tool_choice.type")
+    check_offered(name, offered, "tool_choice.name" if named else "tool_choice.type")
     return ToolChoice("required", name=name)
 
 
@@ -153,6 +154,7 @@ def _wanted(kind: str, name: str | None) -> str:
     return name or kind
 
 
-def _check_offered(name: str, offered: set[str], path: str) -> None:
+def check_offered(name: str, offered: set[str], path: str) -> None:
+    """Raises `InvalidRequest` for a choice of a tool that is not there; some bring tools with them."""
     if name not in offered and "namespace" not in offered and "mcp" not in offered:
         raise InvalidRequest(f"Tool {name!r} is not among `tools` (at {path}).", param=path)

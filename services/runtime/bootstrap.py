@@ -13,6 +13,7 @@ from typing import Final, Literal, get_args
 import grpc
 from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServiceServicer_to_server
 from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
+from concentrate.http.v1.chat_http_service_pb2_grpc import add_ChatHttpServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
@@ -31,6 +32,7 @@ from services.billing.servicer import BillingServicer
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
+from services.chat.http_service import ChatHttp
 from services.errors import GatewayError
 from services.explain.http_service import ExplainHttp
 from services.explain.typed_service import TypedExplain
@@ -120,12 +122,14 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     responses = Responses(generator)
     keys = parts.keys
     http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
+    chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
+        Service("concentrate.http.v1.ChatHttpService", partial(add_ChatHttpServiceServicer_to_server, chat)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
         Service(
             "concentrate.http.v1.RoutingHttpService", partial(add_RoutingHttpServiceServicer_to_server, explain_http)

@@ -14,8 +14,16 @@ from services.catalog.schema import Provider, Scalar
 from services.vocabulary.call import Effort
 
 Parameter = Literal[
+    "functions",
+    "logit_bias",
     "logprobs",
+    "metadata",
+    "modalities",
+    "moderation",
+    "n",
     "parallel_tool_calls",
+    "prediction",
+    "prompt_cache_options",
     "prompt_cache_key",
     "prompt_cache_retention",
     "reasoning_effort",
@@ -23,6 +31,7 @@ Parameter = Literal[
     "seed",
     "service_tier",
     "stop",
+    "store",
     "stream_options",
     "tool_choice",
     "top_k",

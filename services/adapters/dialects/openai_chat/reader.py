@@ -26,7 +26,7 @@ from services.vocabulary.event import (
 )
 from services.vocabulary.usage import Usage, unusual_tier
 
-_FINISH: dict[str, FinishReason] = {
+FINISH: dict[str, FinishReason] = {
     "stop": "stop",
     "length": "length",
     "model_length": "length",  # Mistral: the context is full
@@ -35,7 +35,7 @@ _FINISH: dict[str, FinishReason] = {
     "function_call": "tool_calls",
     "content_filter": "content_filter",
 }
-_FAILED = ("error", "abort", "insufficient_system_resource")  # Mistral, vLLM, DeepSeek: generation was given up
+FAILED = ("error", "abort", "insufficient_system_resource")  # Mistral, vLLM, DeepSeek: generation was given up
 
 
 class _OpenCall:
@@ -89,7 +89,7 @@ class Reader:
         events: list[Event] = []
         for call in self._calls:
             _close(call, events)
-        reason: FinishReason = _FINISH.get(self.finish or "", "stop")
+        reason: FinishReason = FINISH.get(self.finish or "", "stop")
         if reason == "tool_calls" and not self._called:
             reason = "stop"  # the one call was the answer
         elif reason == "stop" and self._called:
@@ -98,7 +98,7 @@ class Reader:
             reason = "refusal"
         # Search models look up the web for every answer and never say so; the citations show it.
         searches = 1 if self._searches and self._cited else 0
-        counted = [UsageReported(_usage(self._usage, searches, self._tier))] if self._usage is not None else []
+        counted = [UsageReported(disjoint(self._usage, searches, self._tier))] if self._usage is not None else []
         return [*events, *counted, Finished(reason)]
 
     def _read_choice(self, choice: Choice, citations: list[str] | None, events: list[Event]) -> None:
@@ -107,7 +107,7 @@ class Reader:
             self._read_message(message, choice.logprobs, citations, events)
         if choice.finish_reason and self.finish is None:
             self.finish = choice.finish_reason
-            if self.finish in _FAILED:
+            if self.finish in FAILED:
                 raise UpstreamError(Kind.FAILED, f"the provider gave up: {self.finish}", code=self.finish)
 
     def _read_message(
@@ -237,7 +237,7 @@ def _close(call: _OpenCall, events: list[Event]) -> None:
     events.append(ToolCallDone(call.key))
 
 
-def _usage(wire: WireUsage, searches: int, tier: str | None) -> Usage:
+def disjoint(wire: WireUsage, searches: int, tier: str | None) -> Usage:
     """Disjoint classes. Prompt tokens include cached ones everywhere."""
     prompt, output = wire.prompt_tokens or 0, wire.completion_tokens or 0
     details = wire.prompt_tokens_details

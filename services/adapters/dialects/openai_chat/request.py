@@ -19,7 +19,7 @@ from services.adapters.dialects.openai_chat.tools import (
 )
 from services.adapters.dialects.openai_chat.writing import Wire, Writing
 from services.catalog.schema import Target
-from services.vocabulary.call import EFFORTS, Call, Effort
+from services.vocabulary.call import EFFORTS, Call, Effort, ReasoningOptions
 
 _TIERS_USUAL = (None, "auto", "default")
 
@@ -38,13 +38,20 @@ def write_request(call: Call, target: Target, quirks: Quirks) -> HttpRequest:
     body["stream"] = call.stream
     if call.stream and "stream_options" in quirks.parameters:
         body["stream_options"] = {"include_usage": True}
-    return HttpRequest(
-        path=quirks.path.replace("{model}", quote(target.upstream, safe="")),
-        query={"api-version": quirks.api_version} if quirks.api_version else {},
-        headers=headers,
-        body=msgspec.json.encode(body),
-        losses=writing.losses,
-    )
+    path, query = address(target, quirks)
+    return HttpRequest(path, msgspec.json.encode(body), headers, query, losses=writing.losses)
+
+
+def address(target: Target, quirks: Quirks) -> tuple[str, dict[str, str]]:
+    """Path and query string."""
+    query = {"api-version": quirks.api_version} if quirks.api_version else {}
+    return quirks.path.replace("{model}", quote(target.upstream, safe="")), query
+
+
+def limit_field(writing: Writing) -> str:
+    """What the provider calls the most tokens an answer may have."""
+    old = any(writing.target.upstream.startswith(prefix) for prefix in writing.quirks.max_tokens_models)
+    return "max_tokens" if old else writing.quirks.max_tokens_field
 
 
 def _tools(body: Wire, call: Call, writing: Writing) -> None:
@@ -92,17 +99,27 @@ def _reasoning(body: Wire, call: Call, writing: Writing) -> None:
         writing.lose("reasoning.summary", "dropped", "the chat format cannot ask for summaries")
     if asked.budget_tokens is not None:
         writing.lose("reasoning.budget_tokens", "changed", f"sent as effort `{asked.effort}`")
-    if asked.effort is None:
-        return
+    effort = fitting_effort(asked, writing)
+    if effort is not None:
+        body["reasoning_effort"] = effort
+
+
+def fitting_effort(asked: ReasoningOptions | None, writing: Writing) -> Effort | None:
+    """The effort to send: the nearest the model has, or none; what differs is noted."""
+    if asked is None or asked.effort is None:
+        return None
     known = writing.target.facts.efforts if writing.target.facts.efforts is not None else writing.quirks.efforts or None
     if known is not None and not known:
         if asked.effort != "none":
             writing.lose("reasoning.effort", "dropped", f"{writing.target.id} does not reason")
-        return
+        return None
+    if "reasoning_effort" not in writing.quirks.parameters:
+        writing.lose("reasoning.effort", "dropped", "the provider has no such parameter")
+        return None
     effort = _nearest(asked.effort, known) if known else asked.effort
-    if "reasoning_effort" in writing.quirks.parameters and effort != asked.effort:
+    if effort != asked.effort:
         writing.lose("reasoning.effort", "changed", f"sent as `{effort}`, the nearest there is")
-    _optional(body, "reasoning_effort", effort, writing, param="reasoning.effort")
+    return effort
 
 
 def _nearest(asked: Effort, known: list[Effort]) -> Effort:
@@ -115,8 +132,7 @@ def _nearest(asked: Effort, known: list[Effort]) -> Effort:
 
 def _limits(body: Wire, call: Call, writing: Writing) -> None:
     if call.max_output_tokens is not None:
-        old = any(writing.target.upstream.startswith(prefix) for prefix in writing.quirks.max_tokens_models)
-        body["max_tokens" if old else writing.quirks.max_tokens_field] = call.max_output_tokens
+        body[limit_field(writing)] = call.max_output_tokens
     if call.stop:
         _optional(body, "stop", call.stop, writing)
     if call.truncation == "auto":
