@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from tests.gateway import Gateway
 
 PUBLIC = {
+    "concentrate.http.v1.ChatHttpService",
     "concentrate.http.v1.HttpService",
     "concentrate.http.v1.ModelsHttpService",
     "concentrate.http.v1.RoutingHttpService",
