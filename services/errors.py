@@ -2,6 +2,7 @@
 
 GatewayError
 ├── InvalidRequest      400  the caller's request is wrong; `param` says where
+│   └── PreviousResponseNotFound 400  what is to be continued is not there
 ├── InvalidKey          401  no key, or one that is malformed, unknown, revoked or expired
 ├── InsufficientCredits 402  a balance, key cap or budget would be exceeded
 ├── PermissionDenied    403  the key may not use this
@@ -83,6 +84,12 @@ class InvalidRequest(GatewayError):
     http, grpc = 400, StatusCode.INVALID_ARGUMENT
     type = code = "invalid_request_error"
     reason = "INVALID_REQUEST"
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """What is to be continued is not there."""
+
+    code, reason = "previous_response_not_found", "PREVIOUS_RESPONSE_NOT_FOUND"
 
 
 class InvalidKey(GatewayError):

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, PreviousResponseNotFound
 from services.responses.intake_items import read_items
 from services.responses.intake_tools import read_tool_choice, read_tools
 from services.responses.reading import cache
@@ -28,7 +28,6 @@ _PROVIDERS = frozenset({"prompt_cache_options", "context_management"})  # checke
 # Features that are not served yet: accepting them would promise state that does not exist.
 _REFUSED: Final[Mapping[str, str]] = {
     "background": "Background responses are not served yet; leave `background` out.",
-    "previous_response_id": "Stored responses are not served yet: send the earlier items in `input` again.",
     "conversation": "Conversations are not served yet: send the earlier items in `input`.",
     "prompt": "Stored prompt templates live at the provider and are not served: send `instructions` and `input`.",
 }
@@ -88,6 +87,11 @@ def _call(request: ResponsesRequest, native: Native | None) -> Call:
 
 def refuse_what_is_not_served(request: msgspec.Struct) -> None:
     """Raises `InvalidRequest` for what a later feature would need."""
+    previous = getattr(request, "previous_response_id", None)
+    if previous:
+        raise PreviousResponseNotFound(
+            f"Previous response with id '{previous}' not found.", param="previous_response_id"
+        )
     for name, why in _REFUSED.items():
         value = getattr(request, name)
         if value and not (isinstance(value, msgspec.Raw) and bytes(value) in (b"", b"null", b"[]")):

@@ -38,6 +38,14 @@ class Responses:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`."""
         return await self._generator.open(call, caller, surface=SURFACE)
 
+    def new_id(self) -> str:
+        """A fresh `resp_…`."""
+        return self._generator.new_id()
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return self._generator.now()
+
     # ---- answers -----------------------------------------------------------------------------------------------------
 
     async def whole(self, generation: Generation) -> bytes:

@@ -12,6 +12,10 @@ PROBE: Final = "concentrate-supervisor"
 """Our user agent."""
 
 
+_COUNTED: Final = ("rq_active", "cx_tx_bytes_buffered", "cx_upgrades_active")
+_COUNT: Final = re.compile(rb"^http\.edge\.downstream_(\w+): (\d+)", re.MULTILINE)
+
+
 class Admin:
     """Envoy's admin interface."""
 
@@ -24,12 +28,15 @@ class Admin:
         await self._call("POST", "/drain_listeners")
 
     async def busy(self) -> bool:
-        """Whether clients wait for requests, or have not read all of the answers that were sent."""
-        statistics = await self._call("GET", "/stats?filter=^http.edge.downstream_(rq_active|cx_tx_bytes_buffered)$")
-        found = re.findall(rb"^http\.edge\.\w+: (\d+)", statistics, re.MULTILINE)
-        if len(found) != 2:
+        """Whether clients wait for requests, or have not read all of the answers that were sent.
+
+        WebSockets are requests that end when somebody ends them: the workers send their clients away.
+        """
+        statistics = await self._call("GET", f"/stats?filter=^http.edge.downstream_({'|'.join(_COUNTED)})$")
+        found = {name.decode(): int(count) for name, count in _COUNT.findall(statistics)}
+        if len(found) != len(_COUNTED):
             raise ConnectionResetError("no statistics")
-        return found != [b"0", b"0"]
+        return found["rq_active"] > found["cx_upgrades_active"] or found["cx_tx_bytes_buffered"] > 0
 
     async def _call(self, method: str, path: str) -> bytes:
         reader, writer = await asyncio.open_unix_connection(self._socket)

@@ -45,6 +45,8 @@ from services.models.typed_service import Models
 from services.ports import Adapters, Meter, Router
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
+from services.responses.session import Sessions as ResponseSessions
+from services.responses.turns import Turns
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
@@ -62,6 +64,7 @@ from services.runtime.keys import hasher_of
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
+from services.runtime.sockets import Sessions
 from services.storage.database import Database
 from services.wire.http import Http, Timeouts
 
@@ -71,10 +74,11 @@ ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 @dataclass(frozen=True)
 class Service:
-    """A gRPC service: its full name, and what adds it to a server."""
+    """A gRPC service: its full name, and what adds it to a server. sessions: what it says on WebSockets, if it does."""
 
     name: str
     register: Callable[[grpc.aio.Server], None]
+    sessions: Sessions | None = None
 
 
 @asynccontextmanager
@@ -127,8 +131,9 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
+    sessions = ResponseSessions(Turns(responses), keys)
     return [
-        Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http)),
+        Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), sessions),
         Service("concentrate.http.v1.ChatHttpService", partial(add_ChatHttpServiceServicer_to_server, chat)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
         Service(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from services.runtime import local_replies
+from services.runtime import local_replies, sockets
 from services.runtime.admin import HEALTH, PROBE
 from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE
 from services.runtime.settings import Settings
@@ -46,8 +46,8 @@ CORS_EXPOSE: Final = (
 )  # fmt: skip
 
 
-def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, descriptor: Path = DESCRIPTOR) -> str:
-    """The configuration of one Envoy in front of the workers on `sockets`. Raises `FileNotFoundError` without `gen/`."""
+def render(settings: Settings, workers: Sequence[Path], admin_socket: Path, descriptor: Path = DESCRIPTOR) -> str:
+    """The configuration of one Envoy in front of workers on these sockets. Raises `FileNotFoundError` without `gen/`."""
     services = public_services(descriptor)
     values: dict[str, Any] = {
         "admin_socket": str(admin_socket),
@@ -60,11 +60,17 @@ def render(settings: Settings, sockets: Sequence[Path], admin_socket: Path, desc
         "local_replies": local_replies.mappers(),
         "cors_allow_headers": ",".join(CORS_ALLOW),
         "cors_expose_headers": ",".join(CORS_EXPOSE),
-        "routes": [*map(_route, (*services, *STANDARD)), _REST, _NOWHERE],
+        "routes": [
+            *map(_upgrade, (sockets.PATH, f"{sockets.PATH}/")),
+            *map(_route, (*services, *STANDARD)),
+            _REST,
+            _NOWHERE,
+        ],
         "lua": str(ENVOY_LUA),
         "descriptor": str(descriptor),
         "services": services,
-        "workers": [{"endpoint": {"address": {"pipe": {"path": str(socket)}}}} for socket in sockets],
+        "workers": _endpoints(workers),
+        "sockets": _endpoints([sockets.beside(worker) for worker in workers]),
         "access_log": _access_log(settings),
         "but_own_questions": _BUT_OWN_QUESTIONS,
     }
@@ -79,6 +85,20 @@ def public_services(descriptor: Path) -> list[str]:
     files = FileDescriptorSet.FromString(descriptor.read_bytes()).file
     names = [f"{file.package}.{service.name}" for file in files for service in file.service]
     return [name for name in names if not name.startswith(INTERNAL)]
+
+
+def _endpoints(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    return [{"endpoint": {"address": {"pipe": {"path": str(path)}}}} for path in paths]
+
+
+def _upgrade(path: str) -> dict[str, Any]:
+    """WebSockets go past the transcoder: upgrades have filters of their own (envoy.yaml)."""
+    header = {"name": "upgrade", "string_match": {"exact": "websocket", "ignore_case": True}}
+    upgrade = {"upgrade_type": "websocket", "enabled": True}
+    return {
+        "match": {"path": path, "headers": [header]},
+        "route": {"cluster": "sockets", "timeout": "0s", "upgrade_configs": [upgrade]},
+    }
 
 
 def _route(service: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _OTHER: Final[dict[int, tuple[str, str, str]]] = {
 }
 
 
-_NO_WEBSOCKET: Final = "There is no WebSocket here: use HTTP with server-sent events."
+_NO_WEBSOCKET: Final = "There is a WebSocket on /v1/responses only: use HTTP with server-sent events here."
 
 
 def mappers() -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from services.runtime import bootstrap, logs, settings
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.journal import Journal
 from services.runtime.server import Server
+from services.runtime.sockets import Sockets, beside
 
 _UNIX: Final = "unix:"
 
@@ -56,6 +58,7 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
             [each.name for each in services],
             journal=Journal(socket) if socket else None,
         )
+        sockets = await _sockets(socket, services)
         gc.collect()
         gc.freeze()  # code, catalogue and prices stay: looking through them again stops every stream for 50 ms
         try:
@@ -64,12 +67,29 @@ async def _serve(configuration: settings.Settings, address: str, role: bootstrap
             raise settings.SettingsError(f"Cannot listen on {address}.") from error
         _log.debug("serving", address=address)
         await signals.acquire()
-        stopping = asyncio.create_task(server.stop(configuration.drain_seconds))
+        grace = configuration.drain_seconds
+        stopping = asyncio.create_task(_stop(server, sockets, grace))
         again = asyncio.create_task(signals.acquire())
         await asyncio.wait({stopping, again}, return_when=asyncio.FIRST_COMPLETED)
         again.cancel()
+        for each in sockets:
+            each.cut()
         await server.stop(0)
         await stopping
+
+
+async def _stop(server: Server, sockets: Sequence[Sockets], grace: float) -> None:
+    await asyncio.gather(server.stop(grace), *(each.stop(grace) for each in sockets))
+
+
+async def _sockets(beside_socket: Path | None, services: Sequence[bootstrap.Service]) -> Sequence[Sockets]:
+    """Takes WebSockets where a service has something to say on them. Before gRPC, whose answer means that all is ready."""
+    made = [Sockets(each.sessions) for each in services if each.sessions is not None]
+    if beside_socket is None:
+        return ()
+    for each in made:
+        await each.start(beside(beside_socket))
+    return made
 
 
 if __name__ == "__main__":

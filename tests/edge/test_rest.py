@@ -109,10 +109,10 @@ def test_headers_over_64_kib_are_431(client: httpx.Client):
     assert (answer.status_code, error(answer)["code"]) == (431, "headers_too_large")
 
 
-def test_a_websocket_is_refused_with_426(client: httpx.Client):
-    """Codex falls back to HTTP at once on 426; on other statuses it tries again, or gives up."""
+def test_a_websocket_elsewhere_is_refused_with_426(client: httpx.Client):
+    """Clients fall back to HTTP at once on 426; on other statuses they try again, or give up."""
     upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-key": "a", "sec-websocket-version": "13"}
-    answer = client.get("/v1/responses", headers=upgrade)
+    answer = client.get("/v1/models", headers=upgrade)
     assert (answer.status_code, error(answer)["code"]) == (426, "upgrade_required")
 
 

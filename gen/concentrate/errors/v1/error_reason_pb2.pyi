@@ -54,6 +54,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Says that the gateway is draining or busy; `RetryInfo` says how long. HTTP 503, UNAVAILABLE."""
     UPSTREAM_TIMEOUT: _ErrorReason.ValueType  # 14
     """Says that the provider stayed silent. HTTP 504, DEADLINE_EXCEEDED."""
+    PREVIOUS_RESPONSE_NOT_FOUND: _ErrorReason.ValueType  # 20
+    """Says that the response to continue is not there. HTTP 400, INVALID_ARGUMENT."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says why a call failed. The name is the contract for programs; the message of the status is for people and may change."""
@@ -88,4 +90,6 @@ OVERLOADED: ErrorReason.ValueType  # 13
 """Says that the gateway is draining or busy; `RetryInfo` says how long. HTTP 503, UNAVAILABLE."""
 UPSTREAM_TIMEOUT: ErrorReason.ValueType  # 14
 """Says that the provider stayed silent. HTTP 504, DEADLINE_EXCEEDED."""
+PREVIOUS_RESPONSE_NOT_FOUND: ErrorReason.ValueType  # 20
+"""Says that the response to continue is not there. HTTP 400, INVALID_ARGUMENT."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,34 @@
+"""The Responses API as a connection that lasts needs it: one turn at a time, by its body."""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from services.responses import intake, sse
+from services.responses.projection import Projection
+from services.responses.service import Responses
+from services.vocabulary.caller import Caller
+from services.vocabulary.event import Finished, Opened
+
+
+class Turns:
+    """Answers bodies of `POST /v1/responses`."""
+
+    def __init__(self, responses: Responses) -> None:
+        self._responses = responses
+
+    async def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first."""
+        generation = await self._responses.open(intake.read(body), caller)
+        async with aclosing(self._responses.sse(generation)) as pieces:  # type: ignore[type-var]  # a generator
+            async for data in pieces:
+                yield data
+
+    async def warm(self, body: bytes) -> AsyncIterator[bytes]:
+        """An answer that nobody was asked for: the request is understood, and can be continued by its id."""
+        call = intake.read(body)
+        now = self._responses.now()
+        projection = Projection(call, call.model, Opened("", ""), self._responses.new_id(), now)
+        events = projection.start()
+        events += projection.feed([Finished("stop")])
+        events.append(projection.complete(None, now))
+        yield sse.frames(events)
