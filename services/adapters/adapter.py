@@ -12,6 +12,7 @@ from services.adapters.dialect import Decoder, Dialect, HttpRequest, Kind, Upstr
 from services.adapters.registry import dialect as dialect_named
 from services.adapters.sandbox import play
 from services.adapters.sandbox.script import SCOPE
+from services.adapters.written import written_for
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event, Opened
@@ -46,20 +47,20 @@ class Adapter:
             raise failure.public(error, target, secrets) from error
 
     async def _play(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
-        call, losses = carry.prepare(call, target, SANDBOX, SCOPE)
-        async for batch in play.generate(call, target, silence_s=self._http.timeouts.idle):
-            if losses and isinstance(batch[0], Opened):
-                opened = msgspec.structs.replace(batch[0], losses=[*losses, *batch[0].losses])
-                yield [opened, *batch[1:]]
+        written = written_for(call, target, SANDBOX, SCOPE)
+        async for batch in play.generate(written.call, target, silence_s=self._http.timeouts.idle):
+            if isinstance(batch[0], Opened):
+                opened = msgspec.structs.replace(batch[0], losses=[*written.losses, *batch[0].losses])
+                yield [opened, *written.restored(batch[1:])]
             else:
-                yield batch
+                yield written.restored(batch)
 
     async def _ask(
         self, call: Call, target: Target, dialect: Dialect, authorizer: Authorizer
     ) -> AsyncIterator[Sequence[Event]]:
         scope = f"{authorizer.scope}-{dialect.name}"  # one credential may open several APIs, with seals of their own
-        call, losses = carry.prepare(call, target, dialect.name, scope)
-        request = dialect.request(call, target)
+        written = written_for(call, target, dialect.name, scope)
+        call, request = written.call, written.request(dialect, target)
         url = _url(target, request)
         headers = {**target.provider.headers, **request.headers}
         headers |= await authorizer.authorize(request.method, url, headers, request.body)
@@ -70,12 +71,13 @@ class Adapter:
                     raise failure.of_status(dialect, response.status, response.headers, body)
                 if call.stream and _is_whole(response):
                     raise failure.of_whole(dialect, call, target, await response.read())
-                yield [Opened(target.provider.id, scope, [*losses, *request.losses])]
+                native = carry.is_native(call, dialect.name)
+                yield [Opened(target.provider.id, scope, [*written.losses, *request.losses], native)]
                 if call.stream:
                     async for batch in _stream(response, dialect, call, target):
-                        yield batch
+                        yield written.restored(batch)
                 else:
-                    yield _answer(dialect, await response.read(), call, target)
+                    yield written.restored(_answer(dialect, await response.read(), call, target))
         except TimedOut:
             raise UpstreamError(Kind.TIMEOUT, "The provider stayed silent for too long.") from None
         except ConnectionFailed as error:

@@ -25,6 +25,8 @@ RECEIPTS: Final = frozenset(
         "image_generation_call",
         "mcp_list_tools",
         "mcp_call",
+        "tool_search_call",
+        "tool_search_output",
         "hosted_tool_item",
     }
 )

@@ -31,7 +31,7 @@ _QUIRKS: Final = frozenset(
         *("anthropic_version", "messages_path"),  # anthropic_messages
         *("guardrail", "latency"),  # bedrock_converse
         "exclude_domains",  # gemini
-        "omit",  # openai_responses
+        *("omit", "openai_tools"),  # openai_responses
     }
 )
 """Of all formats together: a row may hold quirks for a format that only some of its offers speak."""

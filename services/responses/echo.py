@@ -97,6 +97,8 @@ def _tool(tool: Tool) -> msgspec.Raw:
                 if tool.location
                 else None,
             }
+            if tool.external is not None:
+                echo["external_web_access"] = tool.external
         case HostedTool():
             return tool.raw
     if not isinstance(tool, HostedTool) and tool.cache is not None:

@@ -52,6 +52,7 @@ class _WebSearch(msgspec.Struct):
     search_context_size: Literal["low", "medium", "high"] | None = None
     filters: _Filters | None = None
     user_location: _Location | None = None
+    external_web_access: bool | None = None
     cache_control: CacheControl | None = None
 
 
@@ -95,6 +96,7 @@ def _read_web_search(search: _WebSearch) -> Tool:
         filters.blocked_domains or [],
         Location(place.country, place.region, place.city, place.timezone) if place is not None else None,
         cache(search.cache_control),
+        search.external_web_access,
     )
 
 

@@ -117,6 +117,16 @@ class WebSearchCallItem(msgspec.Struct, tag="web_search_call"):
     action: SearchAction
 
 
+class ToolSearchCallItem(msgspec.Struct, tag="tool_search_call"):
+    """A search for tools that the client is asked to make. `arguments` is a JSON object."""
+
+    id: str
+    call_id: str
+    execution: str
+    arguments: msgspec.Raw
+    status: ItemStatus
+
+
 class HostedToolItem(msgspec.Struct, tag="hosted_tool_item"):
     """An item of a tool only the provider hosts, for surfaces that cannot carry it as it came. `kind` is its type."""
 
@@ -125,4 +135,12 @@ class HostedToolItem(msgspec.Struct, tag="hosted_tool_item"):
     item: msgspec.Raw
 
 
-OutputItem = MessageItem | ReasoningItem | FunctionCallItem | CustomToolCallItem | WebSearchCallItem | HostedToolItem
+OutputItem = (
+    MessageItem
+    | ReasoningItem
+    | FunctionCallItem
+    | CustomToolCallItem
+    | WebSearchCallItem
+    | ToolSearchCallItem
+    | HostedToolItem
+)

@@ -7,10 +7,12 @@ import msgspec
 from services.responses.items import (
     CustomToolCallItem,
     FunctionCallItem,
+    HostedToolItem,
     ItemStatus,
     OutputItem,
     SearchAction,
     SearchSource,
+    ToolSearchCallItem,
     WebSearchCallItem,
 )
 from services.responses.stream_events import (
@@ -23,7 +25,7 @@ from services.responses.stream_events import (
     WebSearchCallInProgress,
     WebSearchCallSearching,
 )
-from services.vocabulary.event import SearchDone, ToolCallStarted
+from services.vocabulary.event import HostedItem, SearchDone, ToolCallStarted
 
 
 class Numbers:
@@ -153,3 +155,19 @@ class OpenSearch(OpenItem):
                 WebSearchCallCompleted(sequence_number=self._numbers.next(), item_id=self._id, output_index=self.index)
             )
         return WebSearchCallItem(self._id, "failed" if failed else "completed", self._action)
+
+
+class _ToolSearch(msgspec.Struct):
+    call_id: str | None = None
+    execution: str = ""
+    arguments: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+def hosted_item(event: HostedItem, stem: str) -> OutputItem:
+    """An item that came whole. A search for tools that the client has to make is one it knows; others are wrapped."""
+    if event.kind == "tool_search_call":
+        search = msgspec.json.decode(event.raw, type=_ToolSearch)
+        if search.execution == "client":
+            call_id = search.call_id or f"call_{stem}"
+            return ToolSearchCallItem(f"tsc_{stem}", call_id, "client", search.arguments, "completed")
+    return HostedToolItem(f"item_{stem}", event.kind, event.raw)

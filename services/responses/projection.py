@@ -10,9 +10,9 @@ from typing import Final
 
 from services.errors import GatewayError
 from services.responses.echo import skeleton
-from services.responses.items import HostedToolItem, OutputItem
+from services.responses.items import OutputItem
 from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
-from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch
+from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch, hosted_item
 from services.responses.open_message import OpenMessage
 from services.responses.open_reasoning import OpenReasoning
 from services.responses.stream_events import (
@@ -207,7 +207,7 @@ class Projection:
     def _hosted(self, event: HostedItem, out: list[StreamEvent]) -> None:
         self._flush(out)
         index = len(self._output)
-        item = HostedToolItem(f"item_{self._stem}{index:02x}", event.kind, event.raw)
+        item = hosted_item(event, f"{self._stem}{index:02x}")
         self._output.append(item)
         out.append(OutputItemAdded(sequence_number=self._numbers.next(), output_index=index, item=item))
         out.append(OutputItemDone(sequence_number=self._numbers.next(), output_index=index, item=item))

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from services.adapters.carry import is_native
 from services.errors import GatewayError, InternalError
 from services.generation.generation import Generation
 from services.generation.generator import Generator
@@ -50,7 +49,7 @@ class Responses:
 
     async def whole(self, generation: Generation) -> bytes:
         """The response as JSON."""
-        if is_native(generation.call, generation.target.dialect):
+        if generation.opened.native:
             return await self._native_whole(generation)
         return _encoder.encode(await self.response(generation))
 
@@ -66,7 +65,7 @@ class Responses:
 
     def sse(self, generation: Generation) -> AsyncIterator[bytes]:
         """The stream as SSE bytes, whole frames. Failures are events of it; it always ends with `[DONE]`."""
-        if is_native(generation.call, generation.target.dialect):
+        if generation.opened.native:
             return self._native_sse(generation)
         return self._projected_sse(generation)
 

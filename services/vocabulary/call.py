@@ -166,13 +166,14 @@ class Location(msgspec.Struct, frozen=True):
 
 
 class WebSearchTool(msgspec.Struct, frozen=True, tag="web_search"):
-    """The provider's own web search."""
+    """The provider's own web search. `external`: whether it may reach out to the live web; None leaves it to the provider."""
 
     context_size: Literal["low", "medium", "high"] | None = None
     allowed_domains: list[str] = []
     blocked_domains: list[str] = []
     location: Location | None = None
     cache: Cache | None = None
+    external: bool | None = None
 
 
 class HostedTool(msgspec.Struct, frozen=True, tag="hosted"):

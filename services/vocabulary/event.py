@@ -29,11 +29,13 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
     """The provider accepted the call. First event, once; not content, so it does not commit a route.
 
     scope: short fingerprint of the credential used, and the wire format; seals of this answer are bound to both.
+    native: the answer comes as the provider writes it (native events), because the caller's body travelled as it came.
     """
 
     provider: str
     scope: str
     losses: list[Loss] = []
+    native: bool = False
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text_delta"):

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from services.errors import InvalidRequest
-from services.vocabulary.call import Call, CustomTool, FunctionTool
+from services.vocabulary.call import Call, CustomTool, FunctionTool, WebSearchTool
 
 NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 _FREE_TEXT: Final = msgspec.Raw(
@@ -61,6 +61,12 @@ def unwrap(arguments: str) -> str:
         return msgspec.json.decode(arguments, type=_FreeText).input
     except msgspec.DecodeError:
         return arguments
+
+
+def search_may_go(call: Call) -> bool:
+    """Whether a search that a provider lacks can be left out: other tools remain, and nobody demands this one."""
+    demanded = call.tool_choice is not None and call.tool_choice.name == "web_search"
+    return not demanded and not all(isinstance(tool, WebSearchTool) for tool in call.tools)
 
 
 def answer_name(call: Call) -> str:

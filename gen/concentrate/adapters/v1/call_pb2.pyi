@@ -1438,8 +1438,11 @@ class WebSearchTool(_message.Message):
     BLOCKED_DOMAINS_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
     CACHE_FIELD_NUMBER: _builtins.int
+    EXTERNAL_FIELD_NUMBER: _builtins.int
     context_size: Global___SearchContextSize.ValueType
     """Sets how much of the search results the model sees."""
+    external: _builtins.bool
+    """Says whether it may reach out to the live web. Default: the provider's."""
     @_builtins.property
     def allowed_domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Limits the search to these domains; empty means any."""
@@ -1464,14 +1467,20 @@ class WebSearchTool(_message.Message):
         blocked_domains: _abc.Iterable[_builtins.str] | None = ...,
         location: Global___Location | None = ...,
         cache: Global___Cache | None = ...,
+        external: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_size", b"_context_size", "cache", b"cache", "context_size", b"context_size", "location", b"location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_context_size", b"_context_size", "_external", b"_external", "cache", b"cache", "context_size", b"context_size", "external", b"external", "location", b"location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_size", b"_context_size", "allowed_domains", b"allowed_domains", "blocked_domains", b"blocked_domains", "cache", b"cache", "context_size", b"context_size", "location", b"location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_context_size", b"_context_size", "_external", b"_external", "allowed_domains", b"allowed_domains", "blocked_domains", b"blocked_domains", "cache", b"cache", "context_size", b"context_size", "external", b"external", "location", b"location"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__context_size: _TypeAlias = _typing.Literal["context_size"]  # noqa: Y015
     _WhichOneofArgType__context_size: _TypeAlias = _typing.Literal["_context_size", b"_context_size"]  # noqa: Y015
+    _WhichOneofReturnType__external: _TypeAlias = _typing.Literal["external"]  # noqa: Y015
+    _WhichOneofArgType__external: _TypeAlias = _typing.Literal["_external", b"_external"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__context_size) -> _WhichOneofReturnType__context_size | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external) -> _WhichOneofReturnType__external | None: ...
 
 Global___WebSearchTool: _TypeAlias = WebSearchTool  # noqa: Y015
 

@@ -288,10 +288,13 @@ class Opened(_message.Message):
     PROVIDER_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
     LOSSES_FIELD_NUMBER: _builtins.int
+    NATIVE_FIELD_NUMBER: _builtins.int
     provider: _builtins.str
     """Names the provider."""
     scope: _builtins.str
     """Is a short fingerprint of the credential used; seals of this answer are bound to it."""
+    native: _builtins.bool
+    """Says that the answer comes as the provider writes it: native events."""
     @_builtins.property
     def losses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Loss]:
         """Lists what did not reach the provider as asked."""
@@ -302,10 +305,11 @@ class Opened(_message.Message):
         provider: _builtins.str = ...,
         scope: _builtins.str = ...,
         losses: _abc.Iterable[Global___Loss] | None = ...,
+        native: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["losses", b"losses", "provider", b"provider", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["losses", b"losses", "native", b"native", "provider", b"provider", "scope", b"scope"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -128,6 +128,7 @@ class Item(_message.Message):
     CUSTOM_TOOL_CALL_OUTPUT_FIELD_NUMBER: _builtins.int
     WEB_SEARCH_CALL_FIELD_NUMBER: _builtins.int
     HOSTED_TOOL_ITEM_FIELD_NUMBER: _builtins.int
+    TOOL_SEARCH_CALL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def message(self) -> Global___Message:
         """Is something said."""
@@ -160,6 +161,10 @@ class Item(_message.Message):
     def hosted_tool_item(self) -> Global___HostedToolItem:
         """Is an item of a tool that only the provider hosts, or any other item."""
 
+    @_builtins.property
+    def tool_search_call(self) -> Global___ToolSearchCall:
+        """Is a search for tools that the client is asked to make."""
+
     def __init__(
         self,
         *,
@@ -171,12 +176,13 @@ class Item(_message.Message):
         custom_tool_call_output: Global___CustomToolCallOutput | None = ...,
         web_search_call: Global___WebSearchCall | None = ...,
         hosted_tool_item: Global___HostedToolItem | None = ...,
+        tool_search_call: Global___ToolSearchCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["custom_tool_call", b"custom_tool_call", "custom_tool_call_output", b"custom_tool_call_output", "function_call", b"function_call", "function_call_output", b"function_call_output", "hosted_tool_item", b"hosted_tool_item", "item", b"item", "message", b"message", "reasoning", b"reasoning", "web_search_call", b"web_search_call"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custom_tool_call", b"custom_tool_call", "custom_tool_call_output", b"custom_tool_call_output", "function_call", b"function_call", "function_call_output", b"function_call_output", "hosted_tool_item", b"hosted_tool_item", "item", b"item", "message", b"message", "reasoning", b"reasoning", "tool_search_call", b"tool_search_call", "web_search_call", b"web_search_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_tool_call", b"custom_tool_call", "custom_tool_call_output", b"custom_tool_call_output", "function_call", b"function_call", "function_call_output", b"function_call_output", "hosted_tool_item", b"hosted_tool_item", "item", b"item", "message", b"message", "reasoning", b"reasoning", "web_search_call", b"web_search_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_tool_call", b"custom_tool_call", "custom_tool_call_output", b"custom_tool_call_output", "function_call", b"function_call", "function_call_output", b"function_call_output", "hosted_tool_item", b"hosted_tool_item", "item", b"item", "message", b"message", "reasoning", b"reasoning", "tool_search_call", b"tool_search_call", "web_search_call", b"web_search_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "web_search_call", "hosted_tool_item"]  # noqa: Y015
+    _WhichOneofReturnType_item: _TypeAlias = _typing.Literal["message", "reasoning", "function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "web_search_call", "hosted_tool_item", "tool_search_call"]  # noqa: Y015
     _WhichOneofArgType_item: _TypeAlias = _typing.Literal["item", b"item"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_item) -> _WhichOneofReturnType_item | None: ...
 
@@ -1074,6 +1080,51 @@ class UrlSource(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UrlSource: _TypeAlias = UrlSource  # noqa: Y015
+
+@_typing.final
+class ToolSearchCall(_message.Message):
+    """Is a search for tools that the client is asked to make, as the `tool_search` tool was given to it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_JSON_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names the item: `tsc_…`. Set in answers; may be left out in requests."""
+    call_id: _builtins.str
+    """Ties the call to its answer."""
+    execution: _builtins.str
+    """Is `client`."""
+    arguments_json: _builtins.str
+    """Holds the arguments: one JSON object."""
+    status: Global___ItemStatus.ValueType
+    """Says how far the call is. Set in answers; not read in requests."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str | None = ...,
+        call_id: _builtins.str = ...,
+        execution: _builtins.str = ...,
+        arguments_json: _builtins.str = ...,
+        status: Global___ItemStatus.ValueType | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "_status", b"_status", "id", b"id", "status", b"status"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "_status", b"_status", "arguments_json", b"arguments_json", "call_id", b"call_id", "execution", b"execution", "id", b"id", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
+    _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
+    _WhichOneofReturnType__status: _TypeAlias = _typing.Literal["status"]  # noqa: Y015
+    _WhichOneofArgType__status: _TypeAlias = _typing.Literal["_status", b"_status"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__id) -> _WhichOneofReturnType__id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__status) -> _WhichOneofReturnType__status | None: ...
+
+Global___ToolSearchCall: _TypeAlias = ToolSearchCall  # noqa: Y015
 
 @_typing.final
 class HostedToolItem(_message.Message):

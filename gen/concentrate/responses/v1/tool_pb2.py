@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#concentrate/responses/v1/tool.proto\x12\x18\x63oncentrate.responses.v1\x1a\x1fgoogle/api/field_behavior.proto\"\xd1\x01\n\x04Tool\x12:\n\x08\x66unction\x18\x01 \x01(\x0b\x32&.concentrate.responses.v1.FunctionToolH\x00\x12\x36\n\x06\x63ustom\x18\x02 \x01(\x0b\x32$.concentrate.responses.v1.CustomToolH\x00\x12=\n\nweb_search\x18\x03 \x01(\x0b\x32\'.concentrate.responses.v1.WebSearchToolH\x00\x12\x0e\n\x04json\x18\x04 \x01(\tH\x00\x42\x06\n\x04tool\"\xdd\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fparameters_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12=\n\rcache_control\x18\x05 \x01(\x0b\x32&.concentrate.responses.v1.CacheControlB\x0e\n\x0c_descriptionB\x12\n\x10_parameters_jsonB\t\n\x07_strict\"\xb3\x01\n\nCustomTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x66ormat_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12=\n\rcache_control\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.CacheControlB\x0e\n\x0c_descriptionB\x0e\n\x0c_format_json\"\xae\x02\n\rWebSearchTool\x12M\n\x13search_context_size\x18\x01 \x01(\x0e\x32+.concentrate.responses.v1.SearchContextSizeH\x00\x88\x01\x01\x12\x38\n\x07\x66ilters\x18\x02 \x01(\x0b\x32\'.concentrate.responses.v1.SearchFilters\x12=\n\ruser_location\x18\x03 \x01(\x0b\x32&.concentrate.responses.v1.UserLocation\x12=\n\rcache_control\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.CacheControlB\x16\n\x14_search_context_size\"A\n\rSearchFilters\x12\x17\n\x0f\x61llowed_domains\x18\x01 \x03(\t\x12\x17\n\x0f\x62locked_domains\x18\x02 \x03(\t\"\xac\x01\n\x0cUserLocation\x12\x11\n\x04type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06region\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04\x63ity\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08timezone\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_typeB\n\n\x08_countryB\t\n\x07_regionB\x07\n\x05_cityB\x0b\n\t_timezone\"\x91\x02\n\nToolChoice\x12\x38\n\x04mode\x18\x01 \x01(\x0e\x32(.concentrate.responses.v1.ToolChoiceModeH\x00\x12\x37\n\x08\x66unction\x18\x02 \x01(\x0b\x32#.concentrate.responses.v1.NamedToolH\x00\x12\x35\n\x06\x63ustom\x18\x03 \x01(\x0b\x32#.concentrate.responses.v1.NamedToolH\x00\x12?\n\rallowed_tools\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.AllowedToolsH\x00\x12\x0e\n\x04json\x18\x05 \x01(\tH\x00\x42\x08\n\x06\x63hoice\"\x1f\n\tNamedTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x88\x01\n\x0c\x41llowedTools\x12<\n\x04mode\x18\x01 \x01(\x0e\x32(.concentrate.responses.v1.ToolChoiceModeB\x04\xe2\x41\x01\x02\x12:\n\x05tools\x18\x02 \x03(\x0b\x32%.concentrate.responses.v1.AllowedToolB\x04\xe2\x41\x01\x02\"=\n\x0b\x41llowedTool\x12\x12\n\x04type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\x8e\x01\n\x0bTextOptions\x12\x34\n\x06\x66ormat\x18\x01 \x01(\x0b\x32$.concentrate.responses.v1.TextFormat\x12;\n\tverbosity\x18\x02 \x01(\x0e\x32#.concentrate.responses.v1.VerbosityH\x00\x88\x01\x01\x42\x0c\n\n_verbosity\"\xc4\x01\n\nTextFormat\x12\x32\n\x04text\x18\x01 \x01(\x0b\x32\".concentrate.responses.v1.FreeTextH\x00\x12;\n\x0bjson_object\x18\x02 \x01(\x0b\x32$.concentrate.responses.v1.JsonObjectH\x00\x12;\n\x0bjson_schema\x18\x03 \x01(\x0b\x32$.concentrate.responses.v1.JsonSchemaH\x00\x42\x08\n\x06\x66ormat\"\n\n\x08\x46reeText\"\x0c\n\nJsonObject\"\x85\x01\n\nJsonSchema\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0bschema_json\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x01\x88\x01\x01\x42\x0e\n\x0c_descriptionB\t\n\x07_strict\"<\n\x0c\x43\x61\x63heControl\x12\x12\n\x04type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x03ttl\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x06\n\x04_ttl*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03*\x93\x01\n\x11SearchContextSize\x12#\n\x1fSEARCH_CONTEXT_SIZE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SEARCH_CONTEXT_SIZE_LOW\x10\x01\x12\x1e\n\x1aSEARCH_CONTEXT_SIZE_MEDIUM\x10\x02\x12\x1c\n\x18SEARCH_CONTEXT_SIZE_HIGH\x10\x03*c\n\tVerbosity\x12\x19\n\x15VERBOSITY_UNSPECIFIED\x10\x00\x12\x11\n\rVERBOSITY_LOW\x10\x01\x12\x14\n\x10VERBOSITY_MEDIUM\x10\x02\x12\x12\n\x0eVERBOSITY_HIGH\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#concentrate/responses/v1/tool.proto\x12\x18\x63oncentrate.responses.v1\x1a\x1fgoogle/api/field_behavior.proto\"\xd1\x01\n\x04Tool\x12:\n\x08\x66unction\x18\x01 \x01(\x0b\x32&.concentrate.responses.v1.FunctionToolH\x00\x12\x36\n\x06\x63ustom\x18\x02 \x01(\x0b\x32$.concentrate.responses.v1.CustomToolH\x00\x12=\n\nweb_search\x18\x03 \x01(\x0b\x32\'.concentrate.responses.v1.WebSearchToolH\x00\x12\x0e\n\x04json\x18\x04 \x01(\tH\x00\x42\x06\n\x04tool\"\xdd\x01\n\x0c\x46unctionTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fparameters_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x02\x88\x01\x01\x12=\n\rcache_control\x18\x05 \x01(\x0b\x32&.concentrate.responses.v1.CacheControlB\x0e\n\x0c_descriptionB\x12\n\x10_parameters_jsonB\t\n\x07_strict\"\xb3\x01\n\nCustomTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x66ormat_json\x18\x03 \x01(\tH\x01\x88\x01\x01\x12=\n\rcache_control\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.CacheControlB\x0e\n\x0c_descriptionB\x0e\n\x0c_format_json\"\xe8\x02\n\rWebSearchTool\x12M\n\x13search_context_size\x18\x01 \x01(\x0e\x32+.concentrate.responses.v1.SearchContextSizeH\x00\x88\x01\x01\x12\x38\n\x07\x66ilters\x18\x02 \x01(\x0b\x32\'.concentrate.responses.v1.SearchFilters\x12=\n\ruser_location\x18\x03 \x01(\x0b\x32&.concentrate.responses.v1.UserLocation\x12=\n\rcache_control\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.CacheControl\x12 \n\x13\x65xternal_web_access\x18\x05 \x01(\x08H\x01\x88\x01\x01\x42\x16\n\x14_search_context_sizeB\x16\n\x14_external_web_access\"A\n\rSearchFilters\x12\x17\n\x0f\x61llowed_domains\x18\x01 \x03(\t\x12\x17\n\x0f\x62locked_domains\x18\x02 \x03(\t\"\xac\x01\n\x0cUserLocation\x12\x11\n\x04type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x63ountry\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x13\n\x06region\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04\x63ity\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x15\n\x08timezone\x18\x05 \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_typeB\n\n\x08_countryB\t\n\x07_regionB\x07\n\x05_cityB\x0b\n\t_timezone\"\x91\x02\n\nToolChoice\x12\x38\n\x04mode\x18\x01 \x01(\x0e\x32(.concentrate.responses.v1.ToolChoiceModeH\x00\x12\x37\n\x08\x66unction\x18\x02 \x01(\x0b\x32#.concentrate.responses.v1.NamedToolH\x00\x12\x35\n\x06\x63ustom\x18\x03 \x01(\x0b\x32#.concentrate.responses.v1.NamedToolH\x00\x12?\n\rallowed_tools\x18\x04 \x01(\x0b\x32&.concentrate.responses.v1.AllowedToolsH\x00\x12\x0e\n\x04json\x18\x05 \x01(\tH\x00\x42\x08\n\x06\x63hoice\"\x1f\n\tNamedTool\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x88\x01\n\x0c\x41llowedTools\x12<\n\x04mode\x18\x01 \x01(\x0e\x32(.concentrate.responses.v1.ToolChoiceModeB\x04\xe2\x41\x01\x02\x12:\n\x05tools\x18\x02 \x03(\x0b\x32%.concentrate.responses.v1.AllowedToolB\x04\xe2\x41\x01\x02\"=\n\x0b\x41llowedTool\x12\x12\n\x04type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_name\"\x8e\x01\n\x0bTextOptions\x12\x34\n\x06\x66ormat\x18\x01 \x01(\x0b\x32$.concentrate.responses.v1.TextFormat\x12;\n\tverbosity\x18\x02 \x01(\x0e\x32#.concentrate.responses.v1.VerbosityH\x00\x88\x01\x01\x42\x0c\n\n_verbosity\"\xc4\x01\n\nTextFormat\x12\x32\n\x04text\x18\x01 \x01(\x0b\x32\".concentrate.responses.v1.FreeTextH\x00\x12;\n\x0bjson_object\x18\x02 \x01(\x0b\x32$.concentrate.responses.v1.JsonObjectH\x00\x12;\n\x0bjson_schema\x18\x03 \x01(\x0b\x32$.concentrate.responses.v1.JsonSchemaH\x00\x42\x08\n\x06\x66ormat\"\n\n\x08\x46reeText\"\x0c\n\nJsonObject\"\x85\x01\n\nJsonSchema\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x19\n\x0bschema_json\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x13\n\x06strict\x18\x04 \x01(\x08H\x01\x88\x01\x01\x42\x0e\n\x0c_descriptionB\t\n\x07_strict\"<\n\x0c\x43\x61\x63heControl\x12\x12\n\x04type\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x03ttl\x18\x02 \x01(\tH\x00\x88\x01\x01\x42\x06\n\x04_ttl*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03*\x93\x01\n\x11SearchContextSize\x12#\n\x1fSEARCH_CONTEXT_SIZE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SEARCH_CONTEXT_SIZE_LOW\x10\x01\x12\x1e\n\x1aSEARCH_CONTEXT_SIZE_MEDIUM\x10\x02\x12\x1c\n\x18SEARCH_CONTEXT_SIZE_HIGH\x10\x03*c\n\tVerbosity\x12\x19\n\x15VERBOSITY_UNSPECIFIED\x10\x00\x12\x11\n\rVERBOSITY_LOW\x10\x01\x12\x14\n\x10VERBOSITY_MEDIUM\x10\x02\x12\x12\n\x0eVERBOSITY_HIGH\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,12 +50,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_JSONSCHEMA'].fields_by_name['schema_json']._serialized_options = b'\342A\001\002'
   _globals['_CACHECONTROL'].fields_by_name['type']._loaded_options = None
   _globals['_CACHECONTROL'].fields_by_name['type']._serialized_options = b'\342A\001\002'
-  _globals['_TOOLCHOICEMODE']._serialized_start=2343
-  _globals['_TOOLCHOICEMODE']._serialized_end=2478
-  _globals['_SEARCHCONTEXTSIZE']._serialized_start=2481
-  _globals['_SEARCHCONTEXTSIZE']._serialized_end=2628
-  _globals['_VERBOSITY']._serialized_start=2630
-  _globals['_VERBOSITY']._serialized_end=2729
+  _globals['_TOOLCHOICEMODE']._serialized_start=2401
+  _globals['_TOOLCHOICEMODE']._serialized_end=2536
+  _globals['_SEARCHCONTEXTSIZE']._serialized_start=2539
+  _globals['_SEARCHCONTEXTSIZE']._serialized_end=2686
+  _globals['_VERBOSITY']._serialized_start=2688
+  _globals['_VERBOSITY']._serialized_end=2787
   _globals['_TOOL']._serialized_start=99
   _globals['_TOOL']._serialized_end=308
   _globals['_FUNCTIONTOOL']._serialized_start=311
@@ -63,29 +63,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CUSTOMTOOL']._serialized_start=535
   _globals['_CUSTOMTOOL']._serialized_end=714
   _globals['_WEBSEARCHTOOL']._serialized_start=717
-  _globals['_WEBSEARCHTOOL']._serialized_end=1019
-  _globals['_SEARCHFILTERS']._serialized_start=1021
-  _globals['_SEARCHFILTERS']._serialized_end=1086
-  _globals['_USERLOCATION']._serialized_start=1089
-  _globals['_USERLOCATION']._serialized_end=1261
-  _globals['_TOOLCHOICE']._serialized_start=1264
-  _globals['_TOOLCHOICE']._serialized_end=1537
-  _globals['_NAMEDTOOL']._serialized_start=1539
-  _globals['_NAMEDTOOL']._serialized_end=1570
-  _globals['_ALLOWEDTOOLS']._serialized_start=1573
-  _globals['_ALLOWEDTOOLS']._serialized_end=1709
-  _globals['_ALLOWEDTOOL']._serialized_start=1711
-  _globals['_ALLOWEDTOOL']._serialized_end=1772
-  _globals['_TEXTOPTIONS']._serialized_start=1775
-  _globals['_TEXTOPTIONS']._serialized_end=1917
-  _globals['_TEXTFORMAT']._serialized_start=1920
-  _globals['_TEXTFORMAT']._serialized_end=2116
-  _globals['_FREETEXT']._serialized_start=2118
-  _globals['_FREETEXT']._serialized_end=2128
-  _globals['_JSONOBJECT']._serialized_start=2130
-  _globals['_JSONOBJECT']._serialized_end=2142
-  _globals['_JSONSCHEMA']._serialized_start=2145
-  _globals['_JSONSCHEMA']._serialized_end=2278
-  _globals['_CACHECONTROL']._serialized_start=2280
-  _globals['_CACHECONTROL']._serialized_end=2340
+  _globals['_WEBSEARCHTOOL']._serialized_end=1077
+  _globals['_SEARCHFILTERS']._serialized_start=1079
+  _globals['_SEARCHFILTERS']._serialized_end=1144
+  _globals['_USERLOCATION']._serialized_start=1147
+  _globals['_USERLOCATION']._serialized_end=1319
+  _globals['_TOOLCHOICE']._serialized_start=1322
+  _globals['_TOOLCHOICE']._serialized_end=1595
+  _globals['_NAMEDTOOL']._serialized_start=1597
+  _globals['_NAMEDTOOL']._serialized_end=1628
+  _globals['_ALLOWEDTOOLS']._serialized_start=1631
+  _globals['_ALLOWEDTOOLS']._serialized_end=1767
+  _globals['_ALLOWEDTOOL']._serialized_start=1769
+  _globals['_ALLOWEDTOOL']._serialized_end=1830
+  _globals['_TEXTOPTIONS']._serialized_start=1833
+  _globals['_TEXTOPTIONS']._serialized_end=1975
+  _globals['_TEXTFORMAT']._serialized_start=1978
+  _globals['_TEXTFORMAT']._serialized_end=2174
+  _globals['_FREETEXT']._serialized_start=2176
+  _globals['_FREETEXT']._serialized_end=2186
+  _globals['_JSONOBJECT']._serialized_start=2188
+  _globals['_JSONOBJECT']._serialized_end=2200
+  _globals['_JSONSCHEMA']._serialized_start=2203
+  _globals['_JSONSCHEMA']._serialized_end=2336
+  _globals['_CACHECONTROL']._serialized_start=2338
+  _globals['_CACHECONTROL']._serialized_end=2398
 # @@protoc_insertion_point(module_scope)

@@ -251,8 +251,11 @@ class WebSearchTool(_message.Message):
     FILTERS_FIELD_NUMBER: _builtins.int
     USER_LOCATION_FIELD_NUMBER: _builtins.int
     CACHE_CONTROL_FIELD_NUMBER: _builtins.int
+    EXTERNAL_WEB_ACCESS_FIELD_NUMBER: _builtins.int
     search_context_size: Global___SearchContextSize.ValueType
     """Sets how much of the search results the model sees. Default: the provider's."""
+    external_web_access: _builtins.bool
+    """Says whether it may reach out to the live web. Default: the provider's."""
     @_builtins.property
     def filters(self) -> Global___SearchFilters:
         """Limits where to search."""
@@ -272,13 +275,19 @@ class WebSearchTool(_message.Message):
         filters: Global___SearchFilters | None = ...,
         user_location: Global___UserLocation | None = ...,
         cache_control: Global___CacheControl | None = ...,
+        external_web_access: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size", "cache_control", b"cache_control", "filters", b"filters", "search_context_size", b"search_context_size", "user_location", b"user_location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_external_web_access", b"_external_web_access", "_search_context_size", b"_search_context_size", "cache_control", b"cache_control", "external_web_access", b"external_web_access", "filters", b"filters", "search_context_size", b"search_context_size", "user_location", b"user_location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size", "cache_control", b"cache_control", "filters", b"filters", "search_context_size", b"search_context_size", "user_location", b"user_location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_external_web_access", b"_external_web_access", "_search_context_size", b"_search_context_size", "cache_control", b"cache_control", "external_web_access", b"external_web_access", "filters", b"filters", "search_context_size", b"search_context_size", "user_location", b"user_location"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__external_web_access: _TypeAlias = _typing.Literal["external_web_access"]  # noqa: Y015
+    _WhichOneofArgType__external_web_access: _TypeAlias = _typing.Literal["_external_web_access", b"_external_web_access"]  # noqa: Y015
     _WhichOneofReturnType__search_context_size: _TypeAlias = _typing.Literal["search_context_size"]  # noqa: Y015
     _WhichOneofArgType__search_context_size: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_web_access) -> _WhichOneofReturnType__external_web_access | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__search_context_size) -> _WhichOneofReturnType__search_context_size | None: ...
 
 Global___WebSearchTool: _TypeAlias = WebSearchTool  # noqa: Y015

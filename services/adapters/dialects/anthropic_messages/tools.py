@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from services.adapters.dialects import emulated
 from services.adapters.dialects.anthropic_messages.carrier import Carrier
 from services.adapters.dialects.anthropic_messages.content import Block, cache_control
 from services.adapters.dialects.anthropic_messages.losses import Losses
@@ -49,6 +50,9 @@ class Tools:
         for index, tool in enumerate(self._call.tools):
             path = f"tools[{index}]"
             if allowed is not None and _public_name(tool) not in allowed:
+                continue
+            if isinstance(tool, WebSearchTool) and not self._carrier.web_search and emulated.search_may_go(self._call):
+                self._losses.dropped(path, f"{self._carrier.name} has no web search.")
                 continue
             block = self._tool(tool, path)
             if not isinstance(tool, HostedTool) and tool.cache is not None:

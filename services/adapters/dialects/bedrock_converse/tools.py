@@ -174,6 +174,9 @@ class _Planner:
                 block = custom(tool, path, self._losses)
             case WebSearchTool():
                 name = "web_search"
+                if not self._model.grounding and emulated.search_may_go(self._call):
+                    self._losses.add(path, "dropped", "This model has no web search here.")
+                    return []
                 block = grounding(tool, path, self._model, self._losses)
             case HostedTool(kind=kind):
                 raise InvalidRequest(f"This provider has no {kind!r} tool (at {path}.type).", param=f"{path}.type")

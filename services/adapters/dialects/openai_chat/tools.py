@@ -48,8 +48,7 @@ def write_search(call: Call, writing: Writing) -> Wire | None:
         return None
     path, tool = searches[0]
     if "web_search_options" not in writing.quirks.parameters or writing.target.facts.web_search is False:
-        demanded = call.tool_choice is not None and call.tool_choice.name == "web_search"
-        if demanded or len(searches) == len(call.tools):
+        if not emulated.search_may_go(call):
             raise InvalidRequest(f"{writing.target.id} has no web search.", param=path)
         writing.lose(path, "dropped", f"{writing.target.id} has no web search")
         return None

@@ -24,7 +24,10 @@ from services.wire.sse import SseFramer
 
 
 class OpenAIResponses:
-    """The dialect. Quirks of a provider row: `omit` (top-level fields it refuses)."""
+    """The dialect. Quirks of a provider row.
+
+    omit: top-level fields it refuses. openai_tools: it has the kinds of tools of adapters/spread.py.
+    """
 
     name = "openai_responses"
 

@@ -50,6 +50,7 @@ _UNHEARD: Final = {
     **dict.fromkeys(PENALTIES, NO_PENALTIES),
     "cache": "This provider caches prompts by itself and takes no markers.",
 }
+_SEARCHED: Final = frozenset({"tool_search_call", "tool_search_output"})
 _PARAMS: Final = {"cache": "cache_control"}
 
 
@@ -125,6 +126,8 @@ def _input(call: Call, target: Target, losses: list[Loss]) -> list[object]:
         if isinstance(item, Reasoning) and (item.seal is None or target.facts.efforts == []):
             why = NOT_REASONING if item.seal is not None else "Without a seal; this API takes back only what it sealed."
             losses.append(Loss(f"input[{index}]", "dropped", why))
+        elif isinstance(item, Hosted) and item.kind in _SEARCHED and not target.quirks.get("openai_tools"):
+            losses.append(Loss(f"input[{index}]", "dropped", "A search for tools that only OpenAI can make."))
         else:
             kept.append(_item(item, index))
     return kept
@@ -196,7 +199,7 @@ def _tool(tool: Tool) -> object:
             filters = {"allowed_domains": tool.allowed_domains} if tool.allowed_domains else None
             place = {"type": "approximate", **msgspec.structs.asdict(tool.location)} if tool.location else None
             search = {"search_context_size": tool.context_size, "filters": filters, "user_location": place}
-            return _drop_none({"type": "web_search", **search})
+            return _drop_none({"type": "web_search", **search, "external_web_access": tool.external})
         case HostedTool(raw=raw):
             return raw
 
