@@ -141,7 +141,8 @@ class Order(msgspec.Struct, frozen=True):
     """A call about to be made, as far as money is concerned.
 
     response_id: the idempotency key of all that follows. surface, model: as asked (`responses`, `auto`). targets: who may
-    be asked. input_tokens: an upper estimate. max_output_tokens: as the client said, None when it did not.
+    be asked. input_tokens: an upper estimate. max_output_tokens: as the client said, None when it did not. web_searches: how
+    many the provider may make. answers: to how many the limit of output applies.
     """
 
     response_id: str
@@ -150,17 +151,21 @@ class Order(msgspec.Struct, frozen=True):
     targets: list[Target]
     input_tokens: int
     max_output_tokens: int | None = None
+    web_searches: int = 0
+    answers: int = 1
 
 
 class Hold(msgspec.Struct, frozen=True):
     """Money set aside for a call. amount: nano-dollars.
 
     max_output_tokens: what the credit pays for at most, when the call must therefore be sent with it; None: no such limit.
+    unpriced: ids of targets that must not be asked, because nobody can say what they cost.
     """
 
     response_id: str
     amount: int = 0
     max_output_tokens: int | None = None
+    unpriced: list[str] = []
 
 
 OutcomeStatus = Literal["completed", "failed", "cancelled"]
@@ -170,7 +175,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """How a call that a provider began to answer ended. Times are milliseconds, `began_at` Unix seconds.
 
     usage: what the provider counted; where `estimated`, what we reckon it generated before the client left; None when there
-    is nothing to go by, and so nothing to charge. cancelled: the client left.
+    is nothing to go by, and so nothing to charge. cancelled: the client left. byok: the caller's own credential paid for it.
     """
 
     response_id: str
@@ -185,6 +190,7 @@ class Outcome(msgspec.Struct, frozen=True):
     began_at: float
     first_content_ms: float | None
     total_ms: float
+    byok: bool = False
 
 
 class Meter(Protocol):

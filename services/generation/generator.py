@@ -1,5 +1,6 @@
 """From a call to an answer that has begun: plan, hold, open. What all surfaces share."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +25,8 @@ from services.vocabulary.caller import Caller
 from services.vocabulary.routing import RouteTaken
 
 _log: Final = structlog.get_logger(__name__)
+WEB_SEARCHES: Final = 10
+"""How many searches are paid for in advance where a call may make some: models rarely make more."""
 
 # Where each format says how much the answer may have, for bodies that travel verbatim.
 _OUTPUT_LIMIT: Final = {
@@ -61,12 +64,13 @@ class Generator:
         surface: for the books. response_id: where the caller has made one already.
         """
         response_id = response_id or self.new_id()
+        tokens = prompt_tokens(call)
         if self._limiter is None:
-            return await self._open(call, caller, surface, response_id, None)
-        admission = await self._limiter.admit(call, caller, input_tokens=prompt_tokens(call))
+            return await self._open(call, caller, surface, response_id, tokens, None)
+        admission = await self._limiter.admit(call, caller, input_tokens=tokens)
         try:
             note(admission.headers)
-            return await self._open(call, caller, surface, response_id, admission)
+            return await self._open(call, caller, surface, response_id, tokens, admission)
         except BaseException as error:
             admission.settle(None)
             if isinstance(error, GatewayError):
@@ -74,29 +78,42 @@ class Generator:
             raise
 
     async def _open(
-        self, call: Call, caller: Caller, surface: str, response_id: str, admission: Admission | None
+        self, call: Call, caller: Caller, surface: str, response_id: str, tokens: int, admission: Admission | None
     ) -> Generation:
         began_at = self._now()
         plan = await self._router.plan(call, caller)
         sent = stripped(call, plan.losses) if plan.losses else call
-        input_tokens = Needs(sent).input_tokens
-        hold = await self._meter.hold(_order(response_id, surface, sent, plan.targets, input_tokens), caller)
+        needs = Needs(sent)
+        hold = await self._meter.hold(_order(response_id, surface, needs, plan.targets, tokens), caller)
+        targets = (
+            [target for target in plan.targets if target.id not in hold.unpriced] if hold.unpriced else plan.targets
+        )
         try:
             sent = _within(sent, hold)
-            opening = await self._failover.open(plan.targets, sent, budget_s=deadline.left_s())
+            opening = await self._failover.open(targets, sent, budget_s=deadline.left_s())
         except BaseException:
-            await self._meter.void(response_id, caller)
+            await asyncio.shield(asyncio.ensure_future(self._meter.void(response_id, caller)))
             raise
         for number, spent in enumerate(opening.spent, 2):
             await self._book(f"{response_id}_{number}", spent, surface, sent, caller, began_at)
         target, opened = opening.target, opening.opened
         if plan.losses:
             opened = msgspec.structs.replace(opened, losses=[*plan.losses, *opened.losses])
-        if len(plan.targets) > 1 and (prefix := prefix_of(call)) is not None:
+        if len(targets) > 1 and (prefix := prefix_of(call)) is not None:
             self._affinity.sent(prefix, target.id, self._now())
         route = RouteTaken(call.model, target.id, opening.asked, plan.reason)
         return Generation(
-            response_id, surface, began_at, sent, caller, opening, opened, route, self._meter, input_tokens, admission
+            response_id,
+            surface,
+            began_at,
+            sent,
+            caller,
+            opening,
+            opened,
+            route,
+            self._meter,
+            needs.input_tokens,
+            admission,
         )
 
     async def _book(self, id: str, spent: Spent, surface: str, call: Call, caller: Caller, began_at: float) -> None:
@@ -117,10 +134,7 @@ class Generator:
             total_ms=(self._now() - began_at) * 1000,
         )
         try:
-            await self._meter.hold(
-                Order(id, surface, call.model, [spent.target], used.input_total, used.output), caller
-            )
-            await self._meter.settle(outcome, caller)
+            await self._meter.settle(outcome, caller)  # nothing was held for it: it is paid from what is left
         except GatewayError as error:  # the answer is there, and is not lost for this
             _log.error("usage of a hedge not settled", response_id=id, usage=used, exc_info=error)
 
@@ -129,8 +143,12 @@ class Generator:
         return int(self._now())
 
 
-def _order(response_id: str, surface: str, call: Call, targets: Sequence[Target], input_tokens: int) -> Order:
-    return Order(response_id, surface, call.model, list(targets), input_tokens, call.max_output_tokens)
+def _order(response_id: str, surface: str, needs: Needs, targets: Sequence[Target], tokens: int) -> Order:
+    call = needs.call
+    searches = WEB_SEARCHES if needs.web_search else 0
+    if call.max_tool_calls is not None:
+        searches = min(searches, call.max_tool_calls)
+    return Order(response_id, surface, call.model, list(targets), tokens, call.max_output_tokens, searches)
 
 
 def _within(call: Call, hold: Hold) -> Call:

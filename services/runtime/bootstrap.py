@@ -25,7 +25,8 @@ from services.adapters.adapter import Adapter
 from services.adapters.credentials import EnvironmentCredentials
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
-from services.billing.meter import PricingMeter
+from services.billing.ledger.lease import Lease
+from services.billing.meter import LedgerMeter
 from services.billing.pricing import Pricing
 from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
@@ -33,7 +34,7 @@ from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
 from services.chat.http_service import ChatHttp
-from services.errors import GatewayError
+from services.errors import GatewayError, Overloaded
 from services.explain.http_service import ExplainHttp
 from services.explain.typed_service import TypedExplain
 from services.generation.generator import Generator
@@ -98,6 +99,8 @@ async def build(
                 parts.share_metrics()
                 services = _public(parts)
                 await parts.limiter.start()
+                if not settings.billing_address:
+                    await parts.start_billing()
                 await parts.catalogues.start(discover=True)
                 yield services
             case "routing":
@@ -111,6 +114,7 @@ async def build(
                 yield [Service("concentrate.adapters.v1.AdaptersService", adapters)]
             case "billing":
                 billing = partial(add_BillingServiceServicer_to_server, BillingServicer(parts.meter()))
+                await parts.start_billing()
                 await parts.catalogues.start(discover=False)
                 yield [Service("concentrate.billing.v1.BillingService", billing)]
 
@@ -233,7 +237,22 @@ class _Parts:
         return Adapter(http, credentials)
 
     def meter(self) -> Meter:
-        return PricingMeter(self.pricing)
+        return self.ledger_meter
+
+    @cached_property
+    def ledger_meter(self) -> LedgerMeter:
+        """The meter of this process, for itself or for gateways that have its address."""
+        lease = Lease(self.database, clock=time, random=self._random)
+        return LedgerMeter(self.database, self.pricing, clock=time, lease=lease, unpriced=self.settings.unpriced_models)
+
+    async def start_billing(self) -> None:
+        """Has holds expire, those of this process too should it die. Raises `SettingsError`."""
+        meter = self.ledger_meter
+        try:
+            await meter.start()
+        except Overloaded as error:
+            raise SettingsError(f"DATABASE_URL: {error.message}") from None
+        self._stack.push_async_callback(meter.close)
 
     @cached_property
     def database(self) -> Database:

@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
@@ -85,6 +86,20 @@ class Settings:
     secret_file: Annotated[
         Path | None, Variable("CONCENTRATE_SECRET_FILE", "A file that holds it, instead of `CONCENTRATE_SECRET`.")
     ] = None
+    bootstrap_credits_usd: Annotated[
+        Decimal | None,
+        Variable(
+            "CONCENTRATE_BOOTSTRAP_CREDITS_USD",
+            "Credit that the first organisation starts with; its calls are refused when it is used up. Without it nothing"
+            " limits that organisation, and what it uses is recorded all the same.",
+        ),
+    ] = None
+    unpriced_models: Annotated[
+        Literal["deny", "allow"],
+        Variable(
+            "CONCENTRATE_UNPRICED_MODELS", "Whether listed models without a price serve keys whose credit is limited."
+        ),
+    ] = "deny"
     tls_cert_file: Annotated[
         Path | None, Variable("TLS_CERT_FILE", "PEM certificate chain. With it the port speaks TLS.")
     ] = None
@@ -188,7 +203,7 @@ def _convert(variable: str, text: str, kind: Any) -> Any:
     (kind,) = [each for each in get_args(kind) if each is not type(None)] or [kind]
     try:
         return kind(text)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise SettingsError(f"{variable}={text!r} is not a number.") from error
 
 
@@ -203,6 +218,9 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
     if not 0 < settings.replicas <= 10_000:
         raise SettingsError(f"CONCENTRATE_REPLICAS={settings.replicas} is not between 1 and 10000.")
+    credit = settings.bootstrap_credits_usd
+    if credit is not None and not (credit.is_finite() and 0 <= credit <= 10**9):
+        raise SettingsError(f"CONCENTRATE_BOOTSTRAP_CREDITS_USD={credit} is not between 0 and 1000000000 dollars.")
     if not 0 < settings.ping_seconds <= 15:
         raise SettingsError(f"PING_SECONDS={settings.ping_seconds} is not between 0 and 15.")
     for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle", "first_content"):

@@ -1,5 +1,8 @@
 """The database these settings name."""
 
+from time import time
+
+from services.billing.founding import found_account
 from services.runtime.settings import Settings, SettingsError
 from services.storage.database import Database, open_database
 from services.storage.engines import UnusableDatabase
@@ -20,6 +23,13 @@ def ready(settings: Settings) -> Database:
     database = opened(settings)
     _bring_up(settings, database)
     return database
+
+
+def prepare(settings: Settings) -> None:
+    """What must be there before the first request: the tables, and the account of the first organisation."""
+    database = ready(settings)
+    with database.begin() as connection:
+        found_account(connection, settings.bootstrap_credits_usd, now_ms=int(time() * 1000))
 
 
 def migrate(settings: Settings) -> tuple[str | None, str | None]:

@@ -58,8 +58,8 @@ class Supervisor:
     async def serve(self) -> None:
         """Runs until a signal. Raises `SettingsError` before anything is started, `StartFailed` while starting."""
         _refuse_taken_port(self._settings.host, self._settings.port)
+        storage.prepare(self._settings)
         _make_first_key(self._settings)
-        storage.migrate(self._settings)
         _allow_many_connections()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signals.release)

@@ -61,6 +61,8 @@ class Order(_message.Message):
     TARGETS_FIELD_NUMBER: _builtins.int
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    WEB_SEARCHES_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     """Is the id of the response, and the idempotency key of all that follows."""
     surface: _builtins.str
@@ -71,6 +73,10 @@ class Order(_message.Message):
     """Is an upper estimate of the prompt."""
     max_output_tokens: _builtins.int
     """Is the caller's own limit of the answer."""
+    web_searches: _builtins.int
+    """Is how many web searches the provider may make."""
+    answers: _builtins.int
+    """Is to how many answers the limit of output applies; 1 when unset."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[_target_pb2.Target]:
         """Lists who may be asked."""
@@ -84,10 +90,12 @@ class Order(_message.Message):
         targets: _abc.Iterable[_target_pb2.Target] | None = ...,
         input_tokens: _builtins.int = ...,
         max_output_tokens: _builtins.int | None = ...,
+        web_searches: _builtins.int = ...,
+        answers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "max_output_tokens", b"max_output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "input_tokens", b"input_tokens", "max_output_tokens", b"max_output_tokens", "model", b"model", "response_id", b"response_id", "surface", b"surface", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "answers", b"answers", "input_tokens", b"input_tokens", "max_output_tokens", b"max_output_tokens", "model", b"model", "response_id", b"response_id", "surface", b"surface", "targets", b"targets", "web_searches", b"web_searches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
@@ -104,22 +112,28 @@ class Hold(_message.Message):
     RESPONSE_ID_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    UNPRICED_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     """Is the id of the response."""
     amount: _builtins.int
     """Is the amount in nano-dollars."""
     max_output_tokens: _builtins.int
     """Is what the credit pays for at most, when the call must be sent with it."""
+    @_builtins.property
+    def unpriced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists ids of targets that must not be asked, because nobody can say what they cost."""
+
     def __init__(
         self,
         *,
         response_id: _builtins.str = ...,
         amount: _builtins.int = ...,
         max_output_tokens: _builtins.int | None = ...,
+        unpriced: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "max_output_tokens", b"max_output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "amount", b"amount", "max_output_tokens", b"max_output_tokens", "response_id", b"response_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "amount", b"amount", "max_output_tokens", b"max_output_tokens", "response_id", b"response_id", "unpriced", b"unpriced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015
@@ -145,6 +159,7 @@ class Outcome(_message.Message):
     BEGAN_AT_FIELD_NUMBER: _builtins.int
     FIRST_CONTENT_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
+    BYOK_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     """Is the id of the response."""
     surface: _builtins.str
@@ -165,6 +180,8 @@ class Outcome(_message.Message):
     """Is the time to the first content in milliseconds."""
     total_ms: _builtins.float
     """Is the whole time in milliseconds."""
+    byok: _builtins.bool
+    """Says that the caller's own credential paid for it."""
     @_builtins.property
     def target(self) -> _target_pb2.Target:
         """Is who served."""
@@ -188,10 +205,11 @@ class Outcome(_message.Message):
         began_at: _builtins.float = ...,
         first_content_ms: _builtins.float | None = ...,
         total_ms: _builtins.float = ...,
+        byok: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_first_content_ms", b"_first_content_ms", "first_content_ms", b"first_content_ms", "target", b"target", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_content_ms", b"_first_content_ms", "attempts", b"attempts", "began_at", b"began_at", "estimated", b"estimated", "first_content_ms", b"first_content_ms", "model", b"model", "response_id", b"response_id", "status", b"status", "streamed", b"streamed", "surface", b"surface", "target", b"target", "total_ms", b"total_ms", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_content_ms", b"_first_content_ms", "attempts", b"attempts", "began_at", b"began_at", "byok", b"byok", "estimated", b"estimated", "first_content_ms", b"first_content_ms", "model", b"model", "response_id", b"response_id", "status", b"status", "streamed", b"streamed", "surface", b"surface", "target", b"target", "total_ms", b"total_ms", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__first_content_ms: _TypeAlias = _typing.Literal["first_content_ms"]  # noqa: Y015
     _WhichOneofArgType__first_content_ms: _TypeAlias = _typing.Literal["_first_content_ms", b"_first_content_ms"]  # noqa: Y015
