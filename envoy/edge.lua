@@ -26,6 +26,20 @@ local function say(handle, json)
   return headers
 end
 
+-- HTTP allows `+` and the like in the names of headers, gRPC does not: the worker would drop the whole request.
+function drop_unspeakable(headers)
+  local names
+  for name in pairs(headers) do
+    if name:find("[^%w._:-]") then
+      names = names or {}
+      names[#names + 1] = name
+    end
+  end
+  for _, name in ipairs(names or {}) do
+    headers:remove(name)
+  end
+end
+
 -- Paths are published with and without a trailing slash.
 function envoy_on_request(handle)
   local headers = handle:headers()
@@ -37,6 +51,7 @@ function envoy_on_request(handle)
   if not of_grpc(headers) then
     handle:streamInfo():dynamicMetadata():set(HERE, "rest", true)
     headers:remove("grpc-timeout")  -- the worker would take it for a gRPC client's, and answer as to one
+    drop_unspeakable(headers)
   end
 end
 

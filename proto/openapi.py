@@ -18,6 +18,7 @@ from services import errors
 from services.chat import objects as chat_objects
 from services.chat import schema as chat_schema
 from services.explain import document as explained
+from services.management import operations
 from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
 
@@ -53,6 +54,11 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }
+MANAGED: Final = operations.ALL
+"""RPCs of the management API, whose structs have the names of the messages."""
+MANAGEMENT: Final = ".concentrate.management.v1."
+OMITTING: Final = ("Settings", "Limits", "Rates")
+"""Structs that leave out what nobody has settled."""
 OPEN: Final = {"GetHealth": OURS, "GetOpenApi": OURS, **dict.fromkeys(MODELS, ("400", "404", *OURS))}  # need no key
 FILTERED: Final = {"ListModels", "ListProviderModels", "ListAuthorModels"}
 
@@ -76,6 +82,7 @@ def document(image: bytes) -> bytes:
     protos = Protos(image)
     types = [shape for shape, _ in REQUESTS.values()]
     types += [shape for contents in RESPONSES.values() for shape, _ in contents.values()]
+    types += list(dict.fromkeys(shape for each in MANAGED.values() for shape in (each.asked, each.answered)))
     structs = Structs(types, protos)
     paths: Json = {}
     for service, method in protos.methods():
@@ -91,6 +98,8 @@ def document(image: bytes) -> bytes:
         for name, schema in structs.components["ResponsesRequest"]["properties"].items()
     }
     chat_words.describe(structs.components, same)
+    for name in OMITTING:
+        structs.components[name]["required"] = []
     failures = dict(_error_responses())
     schemas = {**structs.components, **protos.components, "Error": _error()}
     components = {
@@ -135,7 +144,9 @@ def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json
     if method.name in REQUESTS:
         shape, message = REQUESTS[method.name]
         operation["requestBody"] = {"required": True, "content": {JSON: {"schema": structs.schema(shape, message)}}}
-    if method.name in RESPONSES:
+    if method.name in MANAGED:
+        contents = {JSON: {"schema": _managed(protos, structs, method, operation)}}
+    elif method.name in RESPONSES:
         contents = {
             media: {"schema": structs.schema(shape, message, sent=True)}
             for media, (shape, message) in RESPONSES[method.name].items()
@@ -153,8 +164,46 @@ def _operation(protos: Protos, structs: Structs, name: str, method: Any) -> Json
     return operation
 
 
+def _managed(protos: Protos, structs: Structs, method: Any, operation: Json) -> Json:
+    """The schema of the answer. What the path does not name is in the body, or in the query where there is none."""
+    managed = MANAGED[method.name]
+    message = f"{MANAGEMENT}{method.name}Request"
+    rule = method.options.Extensions[annotations_pb2.http]
+    named = re.findall(r"\{(\w+)\}", getattr(rule, rule.WhichOneof("pattern")))
+    asked = structs.schema(managed.asked, message)
+    component = structs.components[asked["$ref"].rpartition("/")[2]]
+    if rule.body:
+        for name in named:
+            component["properties"].pop(name, None)
+            if name in component.get("required", []):
+                component["required"].remove(name)
+        for name, value in component["properties"].items():
+            if name not in component.get("required", []) and "$ref" not in value and value.get("type") == "array":
+                value.pop("default", None)
+        required = bool(component.get("required"))
+        operation["requestBody"] = {"required": required, "content": {JSON: {"schema": asked}}}
+    else:
+        operation.setdefault("parameters", []).extend(
+            {
+                "name": name,
+                "in": "query",
+                "description": protos.comment(f"{message}.{name}"),
+                "schema": {key: part for key, part in value.items() if key != "description"},
+            }
+            for name, value in component["properties"].items()
+            if name not in named
+        )
+    return structs.schema(managed.answered, f"{MANAGEMENT}{_answer(method.name, managed.answered)}", sent=True)
+
+
+def _answer(name: str, answered: Any) -> str:
+    """The message of an answer."""
+    return "DeleteProviderCredentialResponse" if name == "DeleteProviderCredential" else str(answered.__name__)
+
+
 def _parameters(protos: Protos, method: Any) -> list[Json]:
-    path = method.options.Extensions[annotations_pb2.http].get
+    rule = method.options.Extensions[annotations_pb2.http]
+    path = getattr(rule, rule.WhichOneof("pattern"))
     made: list[Json] = [
         {
             "name": name,

@@ -11,7 +11,7 @@ from services.tenancy.authority import Owned
 _PREFIX = "audit_"
 
 
-def list_(desk: Desk, request: asked.ListAudit) -> shapes.Page[shapes.AuditEvent]:
+def list_(desk: Desk, request: asked.ListAudit) -> shapes.ListAuditEventsResponse:
     """Changes in an organisation, the latest first; for operators that name none, in all."""
     everything = request.org_id is None and desk.actor.is_operator
     org_id = None if everything else desk.org_id(request.org_id)
@@ -19,7 +19,7 @@ def list_(desk: Desk, request: asked.ListAudit) -> shapes.Page[shapes.AuditEvent
         desk.require("read", "audit", Owned(org_id))
     before = _number(request.after) if request.after is not None else None
     rows = audit.rows(desk.connection, org_id, before=before, limit=request.limit + 1, entity_id=request.entity_id)
-    return shapes.page([_public(row) for row in rows], request.limit)
+    return shapes.page(shapes.ListAuditEventsResponse, [_public(row) for row in rows], request.limit)
 
 
 def _number(id: str) -> int:

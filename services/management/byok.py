@@ -34,13 +34,15 @@ def create(desk: Desk, request: asked.CreateProviderCredential) -> shapes.Provid
     return _public(row)
 
 
-def list_(desk: Desk, request: asked.Some) -> shapes.Page[shapes.ProviderCredential]:
+def list_(desk: Desk, request: asked.Some) -> shapes.ListProviderCredentialsResponse:
     """Credentials of an organisation that the caller may see."""
     org_id = desk.org_id(request.org_id)
     desk.require("read", "byok", Owned(org_id, desk.actor.team_id, desk.actor.user_id))
     rows = store.page(desk.connection, org_id, after=request.after, limit=request.limit + 1)
     seen = [row for row in rows if may(desk.actor, "read", "byok", _owned(row))]
-    made = shapes.page([_public(row) for row in seen[: request.limit]], request.limit)
+    made = shapes.page(
+        shapes.ListProviderCredentialsResponse, [_public(row) for row in seen[: request.limit]], request.limit
+    )
     if len(rows) <= request.limit:
         return made
     return msgspec.structs.replace(made, has_more=True, last_id=rows[request.limit - 1].id)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from services.byok.cipher import Cipher
 from services.catalog.schema import Provider
-from services.errors import InvalidRequest, NotFound, PermissionDenied
+from services.errors import NotFound, PermissionDenied
 from services.keys.secret import Hasher, key_of
 from services.tenancy import audit, store
 from services.tenancy.authority import Actor, Area, Owned, Verb, require
@@ -159,10 +159,3 @@ def merged(before: Merged, patch: Merged | None, clear: Sequence[str], path: str
         elif given != default:
             values[name] = given
     return msgspec.structs.replace(before, **values)
-
-
-def check_clear(clear: Sequence[str], known: Sequence[str]) -> None:
-    """Raises `InvalidRequest` for a name in `clear` that cannot be cleared."""
-    for name in clear:
-        if name.partition(".")[0] not in known:
-            raise InvalidRequest(f"`{name[:60]}` cannot be cleared.", param=name[:60])

@@ -9,13 +9,11 @@ from services.keys.secret import mask
 from services.keys.store import KeyRow
 from services.management import requests as asked
 from services.management import shapes
-from services.management.desk import Desk, check_clear, check_locks, merged
+from services.management.desk import Desk, check_locks, merged
 from services.management.limits import check_limits
 from services.tenancy.authority import SCOPES, Owned, may, require_key_scopes
 from services.tenancy.settings import policy_source, resolve
 from services.vocabulary.caller import INFERENCE
-
-_CLEARABLE = ("settings", "limits", "expires_at")
 
 
 def create(desk: Desk, request: asked.CreateKey) -> shapes.ApiKey:
@@ -43,7 +41,7 @@ def create(desk: Desk, request: asked.CreateKey) -> shapes.ApiKey:
     return _added(desk, row, key, "key.create")
 
 
-def list_(desk: Desk, request: asked.ListKeys) -> shapes.Page[shapes.ApiKey]:
+def list_(desk: Desk, request: asked.ListKeys) -> shapes.ListKeysResponse:
     """Keys of an organisation; of who may not see all, their own."""
     org_id = desk.org_id(request.org_id)
     everything = request.org_id is None and desk.actor.is_operator
@@ -62,7 +60,7 @@ def list_(desk: Desk, request: asked.ListKeys) -> shapes.Page[shapes.ApiKey]:
         user_id=user_id,
         revoked=request.revoked,
     )
-    return shapes.page([_public(desk, row) for row in rows], request.limit)
+    return shapes.page(shapes.ListKeysResponse, [_public(desk, row) for row in rows], request.limit)
 
 
 def get(desk: Desk, request: asked.One) -> shapes.ApiKey:
@@ -76,11 +74,10 @@ def update(desk: Desk, request: asked.UpdateKey) -> shapes.ApiKey:
     """Changes a key, within half a second on every replica."""
     row = _row(desk, request.id)
     desk.require("write", "keys", _owned(row))
-    check_clear(request.clear, _CLEARABLE)
     if row.revoked_at is not None:
         raise Conflict("This key was revoked; it cannot be changed any more.")
     scopes = row.scopes
-    if request.scopes is not None:
+    if request.scopes:
         scopes = _scopes(request.scopes)
         require_key_scopes(desk.actor, frozenset(scopes), _owned(row))
     settings = merged(row.settings, request.settings, request.clear, "settings")
@@ -177,7 +174,7 @@ def _status(row: KeyRow, now: int) -> shapes.KeyStatus:
     return "active" if row.disabled_at is None else "disabled"
 
 
-def _scopes(scopes: list[str] | None) -> list[str]:
+def _scopes(scopes: list[str]) -> list[str]:
     if not scopes:
         return [INFERENCE]
     for scope in scopes:

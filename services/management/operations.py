@@ -7,7 +7,7 @@ from services.management import audit, byok, keys, organizations, requests, shap
 from services.management.office import Operation
 
 CREATE_KEY = Operation("CreateKey", requests.CreateKey, shapes.ApiKey, keys.create, writes=True)
-LIST_KEYS = Operation("ListKeys", requests.ListKeys, shapes.Page[shapes.ApiKey], keys.list_, writes=False)
+LIST_KEYS = Operation("ListKeys", requests.ListKeys, shapes.ListKeysResponse, keys.list_, writes=False)
 GET_KEY = Operation("GetKey", requests.One, shapes.ApiKey, keys.get, writes=False)
 UPDATE_KEY = Operation("UpdateKey", requests.UpdateKey, shapes.ApiKey, keys.update, writes=True)
 ROTATE_KEY = Operation("RotateKey", requests.RotateKey, shapes.ApiKey, keys.rotate, writes=True)
@@ -20,7 +20,7 @@ CREATE_ORGANIZATION = Operation(
     writes=True,
 )
 LIST_ORGANIZATIONS = Operation(
-    "ListOrganizations", requests.Some, shapes.Page[shapes.Organization], organizations.list_organizations, writes=False
+    "ListOrganizations", requests.Some, shapes.ListOrganizationsResponse, organizations.list_organizations, writes=False
 )
 GET_ORGANIZATION = Operation(
     "GetOrganization", requests.One, shapes.Organization, organizations.get_organization, writes=False
@@ -36,14 +36,14 @@ DELETE_ORGANIZATION = Operation(
     "DeleteOrganization", requests.One, shapes.Deleted, organizations.delete_organization, writes=True
 )
 CREATE_TEAM = Operation("CreateTeam", requests.CreateTeam, shapes.Team, organizations.create_team, writes=True)
-LIST_TEAMS = Operation("ListTeams", requests.Some, shapes.Page[shapes.Team], organizations.list_teams, writes=False)
+LIST_TEAMS = Operation("ListTeams", requests.Some, shapes.ListTeamsResponse, organizations.list_teams, writes=False)
 GET_TEAM = Operation("GetTeam", requests.One, shapes.Team, organizations.get_team, writes=False)
 UPDATE_TEAM = Operation("UpdateTeam", requests.UpdateTeam, shapes.Team, organizations.update_team, writes=True)
 DELETE_TEAM = Operation("DeleteTeam", requests.One, shapes.Deleted, organizations.delete_team, writes=True)
 LIST_TEAM_MEMBERS = Operation(
     "ListTeamMembers",
     requests.ListTeamMembers,
-    shapes.Page[shapes.TeamMember],
+    shapes.ListTeamMembersResponse,
     organizations.list_team_members,
     writes=False,
 )
@@ -54,7 +54,7 @@ REMOVE_TEAM_MEMBER = Operation(
     "RemoveTeamMember", requests.RemoveTeamMember, shapes.Deleted, organizations.remove_team_member, writes=True
 )
 CREATE_USER = Operation("CreateUser", requests.CreateUser, shapes.User, organizations.create_user, writes=True)
-LIST_USERS = Operation("ListUsers", requests.Some, shapes.Page[shapes.User], organizations.list_users, writes=False)
+LIST_USERS = Operation("ListUsers", requests.Some, shapes.ListUsersResponse, organizations.list_users, writes=False)
 GET_USER = Operation("GetUser", requests.One, shapes.User, organizations.get_user, writes=False)
 UPDATE_USER = Operation("UpdateUser", requests.UpdateUser, shapes.User, organizations.update_user, writes=True)
 DELETE_USER = Operation("DeleteUser", requests.One, shapes.Deleted, organizations.delete_user, writes=True)
@@ -62,7 +62,7 @@ CREATE_PROVIDER_CREDENTIAL = Operation(
     "CreateProviderCredential", requests.CreateProviderCredential, shapes.ProviderCredential, byok.create, writes=True
 )
 LIST_PROVIDER_CREDENTIALS = Operation(
-    "ListProviderCredentials", requests.Some, shapes.Page[shapes.ProviderCredential], byok.list_, writes=False
+    "ListProviderCredentials", requests.Some, shapes.ListProviderCredentialsResponse, byok.list_, writes=False
 )
 GET_PROVIDER_CREDENTIAL = Operation(
     "GetProviderCredential", requests.One, shapes.ProviderCredential, byok.get, writes=False
@@ -74,7 +74,7 @@ DELETE_PROVIDER_CREDENTIAL = Operation(
     "DeleteProviderCredential", requests.One, shapes.Deleted, byok.delete, writes=True
 )
 LIST_AUDIT_EVENTS = Operation(
-    "ListAuditEvents", requests.ListAudit, shapes.Page[shapes.AuditEvent], audit.list_, writes=False
+    "ListAuditEvents", requests.ListAudit, shapes.ListAuditEventsResponse, audit.list_, writes=False
 )
 
 ALL: Final[Mapping[str, Operation[Any, Any]]] = {

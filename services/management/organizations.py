@@ -7,7 +7,7 @@ import msgspec
 from services.errors import Conflict, NotFound
 from services.management import requests as asked
 from services.management import shapes
-from services.management.desk import Desk, check_clear, check_locks, merged
+from services.management.desk import Desk, check_locks, merged
 from services.management.limits import check_limits
 from services.tenancy import store
 from services.tenancy.authority import Owned, require_operator, require_role
@@ -15,7 +15,6 @@ from services.tenancy.rows import DEFAULT_ORG, Membership, Organization, Team, U
 from services.tenancy.settings import NONE, Chain
 
 Thing = TypeVar("Thing", Organization, Team, User)
-_CLEARABLE = ("settings", "limits")
 
 
 def create_organization(desk: Desk, request: asked.CreateOrganization) -> shapes.Organization:
@@ -46,13 +45,13 @@ def create_organization(desk: Desk, request: asked.CreateOrganization) -> shapes
     return _organization(org)
 
 
-def list_organizations(desk: Desk, request: asked.Some) -> shapes.Page[shapes.Organization]:
+def list_organizations(desk: Desk, request: asked.Some) -> shapes.ListOrganizationsResponse:
     """All organisations, for operators; for others, their own."""
     org_id = request.org_id if desk.actor.is_operator else desk.org_id(request.org_id)
     if org_id is not None:
         desk.require("read", "organization", Owned(org_id))
     rows = store.page(desk.connection, Organization, org_id, after=request.after, limit=request.limit + 1)
-    return shapes.page([_organization(row) for row in rows], request.limit)
+    return shapes.page(shapes.ListOrganizationsResponse, [_organization(row) for row in rows], request.limit)
 
 
 def get_organization(desk: Desk, request: asked.One) -> shapes.Organization:
@@ -104,12 +103,12 @@ def create_team(desk: Desk, request: asked.CreateTeam) -> shapes.Team:
     return _team(team)
 
 
-def list_teams(desk: Desk, request: asked.Some) -> shapes.Page[shapes.Team]:
+def list_teams(desk: Desk, request: asked.Some) -> shapes.ListTeamsResponse:
     """Teams of an organisation."""
     org_id = desk.org_id(request.org_id)
     desk.require("read", "teams", Owned(org_id))
     rows = store.page(desk.connection, Team, org_id, after=request.after, limit=request.limit + 1)
-    return shapes.page([_team(row) for row in rows], request.limit)
+    return shapes.page(shapes.ListTeamsResponse, [_team(row) for row in rows], request.limit)
 
 
 def get_team(desk: Desk, request: asked.One) -> shapes.Team:
@@ -141,12 +140,12 @@ def delete_team(desk: Desk, request: asked.One) -> shapes.Deleted:
     return shapes.Deleted(id=before.id, object="team.deleted")
 
 
-def list_team_members(desk: Desk, request: asked.ListTeamMembers) -> shapes.Page[shapes.TeamMember]:
+def list_team_members(desk: Desk, request: asked.ListTeamMembers) -> shapes.ListTeamMembersResponse:
     """Who is in a team: all of them, on one page."""
     team = desk.team(request.id)
     desk.require("read", "members", Owned(team.org_id, team.id))
     rows = [_member(each) for each in store.members(desk.connection, team.id)]
-    return shapes.page(rows, len(rows))
+    return shapes.page(shapes.ListTeamMembersResponse, rows, len(rows))
 
 
 def set_team_member(desk: Desk, request: asked.SetTeamMember) -> shapes.TeamMember:
@@ -202,12 +201,12 @@ def create_user(desk: Desk, request: asked.CreateUser) -> shapes.User:
     return _user(user)
 
 
-def list_users(desk: Desk, request: asked.Some) -> shapes.Page[shapes.User]:
+def list_users(desk: Desk, request: asked.Some) -> shapes.ListUsersResponse:
     """Users of an organisation."""
     org_id = desk.org_id(request.org_id)
     desk.require("read", "members", Owned(org_id))
     rows = store.page(desk.connection, User, org_id, after=request.after, limit=request.limit + 1)
-    return shapes.page([_user(row) for row in rows], request.limit)
+    return shapes.page(shapes.ListUsersResponse, [_user(row) for row in rows], request.limit)
 
 
 def get_user(desk: Desk, request: asked.One) -> shapes.User:
@@ -263,7 +262,6 @@ def _changed(
     above: Chain = (),
 ) -> Thing:
     """The thing with its name, settings and limits changed, each by who may. `above`: what its settings are under."""
-    check_clear(request.clear, _CLEARABLE)
     settings = merged(before.settings, request.settings, request.clear, "settings")
     if settings != before.settings:
         desk.require("write", "settings", owned)

@@ -13,6 +13,7 @@ from services.tenancy.rows import NO_LIMITS
 from services.tenancy.settings import NONE, Settings
 from services.vocabulary.limits import Limits
 
+Clearable = Annotated[str, msgspec.Meta(pattern="^(settings|limits|expires_at)(\\.[a-z_]+)?$")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 Time = Annotated[int, msgspec.Meta(ge=0, le=1 << 40)]
@@ -54,7 +55,7 @@ class UpdateOrganization(One, frozen=True, kw_only=True):
     name: Name | None = None
     settings: Settings | None = None
     limits: Limits | None = None
-    clear: list[str] = []
+    clear: list[Clearable] = []
 
 
 class CreateTeam(Request, frozen=True, kw_only=True):
@@ -116,28 +117,28 @@ class ListKeys(Some, frozen=True, kw_only=True):
 
 
 class CreateKey(Request, frozen=True, kw_only=True):
-    """Makes a key. scopes: None for `inference` alone."""
+    """Makes a key. scopes: empty for `inference` alone."""
 
     name: Annotated[str, msgspec.Meta(max_length=200)] = ""
     org_id: Id | None = None
     team_id: Id | None = None
     user_id: Id | None = None
-    scopes: list[str] | None = None
+    scopes: list[str] = []
     settings: Settings = NONE
     limits: Limits = NO_LIMITS
     expires_at: Time | None = None
 
 
 class UpdateKey(One, frozen=True, kw_only=True):
-    """Changes a key. disabled: True makes it stop until it is False again."""
+    """Changes a key. scopes: empty for those it has. disabled: True makes it stop until it is False again."""
 
     name: Annotated[str, msgspec.Meta(max_length=200)] | None = None
-    scopes: list[str] | None = None
+    scopes: list[str] = []
     settings: Settings | None = None
     limits: Limits | None = None
     expires_at: Time | None = None
     disabled: bool | None = None
-    clear: list[str] = []
+    clear: list[Clearable] = []
 
 
 class RotateKey(One, frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 Times are seconds since 1970. None: not, never, or nobody's.
 """
 
-from typing import Any, Generic, Literal, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,7 +14,6 @@ from services.tenancy.settings import Settings
 from services.vocabulary.caller import CallerPolicy, PolicySource
 from services.vocabulary.limits import Limits
 
-Row = TypeVar("Row")
 KeyStatus = Literal["active", "disabled", "expired", "revoked"]
 
 
@@ -127,20 +127,64 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = True
 
 
-class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a list: ask for the next ones with `after=<last_id>`."""
 
     object: Literal["list"] = "list"
-    data: list[Row]
     first_id: str | None = None
     last_id: str | None = None
     has_more: bool = False
 
 
-def page(rows: list[Any], limit: int) -> Page[Any]:
+class ListOrganizationsResponse(Page, frozen=True, kw_only=True):
+    """Holds organisations."""
+
+    data: list[Organization]
+
+
+class ListTeamsResponse(Page, frozen=True, kw_only=True):
+    """Holds teams."""
+
+    data: list[Team]
+
+
+class ListUsersResponse(Page, frozen=True, kw_only=True):
+    """Holds users."""
+
+    data: list[User]
+
+
+class ListTeamMembersResponse(Page, frozen=True, kw_only=True):
+    """Holds memberships."""
+
+    data: list[TeamMember]
+
+
+class ListKeysResponse(Page, frozen=True, kw_only=True):
+    """Holds keys."""
+
+    data: list[ApiKey]
+
+
+class ListProviderCredentialsResponse(Page, frozen=True, kw_only=True):
+    """Holds provider credentials."""
+
+    data: list[ProviderCredential]
+
+
+class ListAuditEventsResponse(Page, frozen=True, kw_only=True):
+    """Holds changes."""
+
+    data: list[AuditEvent]
+
+
+P = TypeVar("P", bound=Page)
+
+
+def page(kind: Callable[..., P], rows: Sequence[Any], limit: int) -> P:
     """A page of what was read: one row more than asked for, if there is one."""
-    data = rows[:limit]
-    return Page(
+    data = list(rows[:limit])
+    return kind(
         data=data,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,

@@ -8,7 +8,7 @@
     union of tagged Structs                 a message of one `oneof`: the arm is the tag, with `_` for what no name may hold
     list[X]                                 `repeated`
     list[X] | None                          a message with the one field `repeated X values`
-    dict[str, X]                            a map
+    dict[str, X]                            a map, also of messages
     msgspec.Raw                             string `x_json`: bytes and key order stay
     dict[str, msgspec.Raw]                  `repeated` messages of `name` and `value_json`: order stays
     anything else                           string `x_json`

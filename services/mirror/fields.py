@@ -155,6 +155,19 @@ def mapping(name: str) -> Fields:
     return Fields(fill, lambda from_: dict(getattr(from_, name)))
 
 
+def message_mapping(name: str, fields: Fields) -> Fields:
+    """A map from text to messages."""
+    fill_one, read_one = fields
+
+    def fill(into: Message, values: Any) -> None:
+        held = getattr(into, name)
+        for key, value in values.items():
+            held[key].SetInParent()
+            fill_one(held[key], value)
+
+    return Fields(fill, lambda from_: {key: read_one(one) for key, one in getattr(from_, name).items()})
+
+
 def json_fields(name: str) -> Fields:
     """An object of raw members, in their order: repeated messages of `name` and `value_json`."""
 

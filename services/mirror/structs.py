@@ -16,6 +16,7 @@ from services.mirror.fields import (
     json_fields,
     mapping,
     member,
+    message_mapping,
     messages,
     scalar,
     value_of,
@@ -113,6 +114,9 @@ class Compiler:
 
     def _repeated(self, shape: inspect.Type, mirrored: FieldDescriptor) -> Fields:
         name = mirrored.name
+        if isinstance(shape, inspect.DictType) and isinstance(shape.value_type, _STRUCTS):
+            held = _message(_message(mirrored).fields_by_name["value"])
+            return message_mapping(name, self.fields(shape.value_type, held))
         if isinstance(shape, inspect.DictType):
             return json_fields(name) if isinstance(shape.value_type, inspect.RawType) else mapping(name)
         assert isinstance(shape, inspect.ListType), shape

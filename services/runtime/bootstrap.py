@@ -15,6 +15,7 @@ from concentrate.adapters.v1.adapters_service_pb2_grpc import add_AdaptersServic
 from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceServicer_to_server
 from concentrate.http.v1.chat_http_service_pb2_grpc import add_ChatHttpServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
+from concentrate.http.v1.management_http_service_pb2_grpc import add_ManagementHttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
@@ -30,6 +31,7 @@ from services.billing.meter import LedgerMeter
 from services.billing.pricing import Pricing
 from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
+from services.byok.cipher import Cipher
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
@@ -40,10 +42,14 @@ from services.explain.typed_service import TypedExplain
 from services.generation.generator import Generator
 from services.keys.keyring import DatabaseKeyRing
 from services.limits.limiter import BucketLimiter
+from services.management.desk import Tools
+from services.management.http_service import servicer as http_servicer
+from services.management.office import Office
+from services.management.typed_service import SERVICES, servicer
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
-from services.ports import Adapters, Meter, Router
+from services.ports import Adapters, KeyRing, Meter, Router
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.session import Sessions as ResponseSessions
@@ -62,6 +68,7 @@ from services.routing.servicer import RoutingServicer
 from services.runtime import limits, storage
 from services.runtime.catalogues import Catalogues
 from services.runtime.keys import hasher_of
+from services.runtime.local_office import SEALING, providers
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
@@ -138,6 +145,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     sessions = ResponseSessions(Turns(responses), keys)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), sessions),
+        *_management(parts.office(), keys),
         Service("concentrate.http.v1.ChatHttpService", partial(add_ChatHttpServiceServicer_to_server, chat)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),
         Service(
@@ -147,6 +155,15 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]
+
+
+def _management(office: Office, keys: KeyRing) -> Sequence[Service]:
+    http = partial(add_ManagementHttpServiceServicer_to_server, http_servicer(office, keys))
+    typed = [
+        Service(service.full_name, partial(register, servicer(service, base, office, keys)))
+        for service, base, register in SERVICES
+    ]
+    return [Service("concentrate.http.v1.ManagementHttpService", http), *typed]
 
 
 class _Parts:
@@ -268,6 +285,14 @@ class _Parts:
         keys.start()
         self._stack.push_async_callback(keys.close)
         return keys
+
+    def office(self) -> Office:
+        """Administration."""
+        hasher = hasher_of(self.settings)
+        tools = Tools(
+            hasher, Cipher(hasher.derived(SEALING)), providers(self.settings), limits.tiers(self.settings).names
+        )
+        return Office(self.database, tools, self.keys)
 
     def channel(self, address: str) -> grpc.aio.Channel:
         """A connection to a service apart."""

@@ -129,8 +129,9 @@ def require_key_scopes(actor: Actor, scopes: frozenset[str], owned: Owned) -> No
     if OPERATOR in scopes:
         raise PermissionDenied(f"Only a key with the scope `{OPERATOR}` can make another.")
     powers = scopes - PLAIN_SCOPES
-    if powers and ADMIN not in actor.scopes and not powers <= actor.scopes:
-        lacking = ", ".join(f"`{scope}`" for scope in sorted(powers - actor.scopes))
+    held = actor.scopes | {scope.replace(":write", ":read") for scope in actor.scopes}
+    if powers and ADMIN not in actor.scopes and not powers <= held:
+        lacking = ", ".join(f"`{scope}`" for scope in sorted(powers - held))
         raise PermissionDenied(f"This key cannot make one with scopes it lacks: {lacking}.")
     own = owned.user_id != "" and owned.user_id == actor.user_id
     if powers and not own and not _is_owner(actor, owned):

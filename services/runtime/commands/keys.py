@@ -26,7 +26,9 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is shown once and cannot be shown again."""
-    asked = requests.CreateKey(name=name, org_id=org, team_id=team, user_id=user, scopes=scope, expires_at=expires_at)
+    asked = requests.CreateKey(
+        name=name, org_id=org, team_id=team, user_id=user, scopes=scope or [], expires_at=expires_at
+    )
     with office(data_dir) as desk:
         _show_new(desk.run_here(operations.CREATE_KEY, asked), as_json=as_json)
 
@@ -71,7 +73,7 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change a key."""
-    asked = requests.UpdateKey(id=key_id, name=name, scopes=scope, disabled=disabled, expires_at=expires_at)
+    asked = requests.UpdateKey(id=key_id, name=name, scopes=scope or [], disabled=disabled, expires_at=expires_at)
     with office(data_dir) as desk:
         _show(desk.run_here(operations.UPDATE_KEY, asked), as_json=as_json)
 
