@@ -13,7 +13,7 @@ from services.ports import LimitsBook
 from services.vocabulary.caller import Caller
 from services.vocabulary.limits import Limits, Rates, ScopeLimits
 
-_REMEMBERED_MAX: Final = 20_000
+_REMEMBERED_MAX: Final = 100_000
 _NO_LIMITS: Final = Limits()
 
 OnOutage = Literal["local", "refuse"]
@@ -67,6 +67,7 @@ class AccountBook:
         self._on_outage = on_outage
         self._slug = slug
         self._share = share
+        self._key_default = tiers.resolved(Limits(tier=DEFAULT))
         self._remembered: dict[tuple[str, str], tuple[Sequence[ScopeLimits], Accounts]] = {}
 
     def find(self, caller: Caller, model: str) -> Accounts:
@@ -94,10 +95,7 @@ class AccountBook:
         slug: str | None = None
         said: set[OnOutage] = set()
         for each in scopes:
-            limits = each.limits
-            if each.scope == "key" and limits.tier is None:
-                limits = msgspec.structs.replace(limits, tier=DEFAULT)
-            limits = self._tiers.resolved(limits)
+            limits = self._resolved(each)
             if limits.on_outage is not None:
                 said.add(limits.on_outage)
             self._add(general, f"{each.scope}:{each.id}", limits, each.scope)
@@ -107,6 +105,14 @@ class AccountBook:
                     self._add(by_model, f"{each.scope}:{each.id}:{slug}", rates, f"{each.scope} for {slug}")
         on_outage: OnOutage = "refuse" if "refuse" in said else "local" if said else self._on_outage
         return Accounts(general, by_model, [*general, *by_model], slug, on_outage)
+
+    def _resolved(self, scope: ScopeLimits) -> Limits:
+        limits = scope.limits
+        if scope.scope != "key" or limits.tier is not None:
+            return self._tiers.resolved(limits)
+        if limits is _NO_LIMITS:
+            return self._key_default
+        return self._tiers.resolved(msgspec.structs.replace(limits, tier=DEFAULT))
 
     def _add(self, accounts: list[Account], name: str, rates: Rates, whose: str) -> None:
         limits = (

@@ -13,13 +13,13 @@ import redis
 import structlog
 from structlog.testing import capture_logs
 
+from bench.slow import Proxy
 from services.errors import Overloaded, RateLimited
 from services.limits import shared
 from services.limits.limiter import BucketLimiter
 from services.limits.shared import SharedStore
 from services.vocabulary.call import Call
 from tests.limits.kit import ANN, Clock, accounts_of, an_account, key_limits, local_store, on_uvloop
-from tests.limits.proxy import Proxy
 from tests.redis_server import redis_server
 
 CALL = Call(model="sandbox/echo", items=[])

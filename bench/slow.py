@@ -26,8 +26,16 @@ class Proxy:
             for task in self._tasks:
                 task.cancel()
 
+    async def delay(self, seconds: float) -> None:
+        """From now on what the server says is kept back for so long."""
+        self.delay_s = seconds
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        theirs, ours = await asyncio.open_unix_connection(self._upstream)
+        try:
+            theirs, ours = await asyncio.open_unix_connection(self._upstream)
+        except OSError:
+            writer.close()
+            return
         for work in (self._pass(reader, ours, slow=False), self._pass(theirs, writer, slow=True)):
             task = asyncio.create_task(work)
             self._tasks.add(task)
