@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from services.models.cli import app as catalog
+from services.runtime.commands.connect import connect
 from services.runtime.commands.keys import app as keys
 
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
 app.add_typer(catalog, name="catalog")
+app.command()(connect)
 
 
 @app.callback()
