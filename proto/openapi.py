@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import chat_words
+import messages_api
 from google.api import annotations_pb2
 from schemas import Protos, Structs, reachable
 
@@ -89,7 +90,12 @@ def document(image: bytes) -> bytes:
         rule = method.options.Extensions[annotations_pb2.http]
         verb = rule.WhichOneof("pattern")
         if verb is not None:
-            operation = _operation(protos, structs, f"{service}.{method.name}", method)
+            name = f"{service}.{method.name}"
+            if method.name in messages_api.NAMES:
+                statuses = [status for status, _ in _error_responses()]
+                operation = messages_api.operation(method.name, protos.comment(name), statuses)
+            else:
+                operation = _operation(protos, structs, name, method)
             paths.setdefault(getattr(rule, verb), {})[verb] = operation
     structs.components["ResponsesRequest"]["properties"]["stream"]["description"] = "Asks for server-sent events."
     _relax(protos.components["Item"])

@@ -12,13 +12,14 @@ from services.runtime import settings_page
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ROOT / "services"
 
-LEAVES = {"vocabulary", "errors", "catalog", "ports", "errors_grpc", "mirror"}
+LEAVES = {"vocabulary", "errors", "catalog", "ports", "errors_grpc", "errors_anthropic", "mirror"}
 """What all rooms may read: words, data and interfaces; no behaviour of the gateway."""
 
 MAY_IMPORT: dict[str, set[str]] = {
     "vocabulary": set(),
     "errors": set(),
     "errors_grpc": {"errors"},
+    "errors_anthropic": {"errors"},
     "catalog": {"vocabulary", "errors"},
     "ports": {"vocabulary", "catalog"},
     "mirror": {"vocabulary", "catalog", "errors"},
@@ -32,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "responses": {"surface", "generation", "adapters", "tokens", "wire", *LEAVES},
     "explain": {"responses", "surface", *LEAVES},
     "chat": {"responses", "surface", "generation", *LEAVES},
+    "messages": {"surface", "generation", "adapters", "tokens", *LEAVES},
     "models": {"billing", *LEAVES},
     "tenancy": {"storage", *LEAVES},
     "byok": {"tenancy", "storage", *LEAVES},

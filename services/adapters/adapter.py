@@ -2,16 +2,16 @@
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
-from urllib.parse import urlencode
 
 import msgspec
 
 from services.adapters import carry, failure
 from services.adapters.authorizer import Authorizer, Credentials
-from services.adapters.dialect import Decoder, Dialect, HttpRequest, Kind, UpstreamError
+from services.adapters.dialect import Decoder, Dialect, Kind, UpstreamError
 from services.adapters.registry import dialect as dialect_named
 from services.adapters.sandbox import play
 from services.adapters.sandbox.script import SCOPE
+from services.adapters.urls import address
 from services.adapters.written import written_for
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
@@ -61,7 +61,7 @@ class Adapter:
         scope = f"{authorizer.scope}-{dialect.name}"  # one credential may open several APIs, with seals of their own
         written = written_for(call, target, dialect.name, scope)
         call, request = written.call, written.request(dialect, target)
-        url = _url(target, request)
+        url = address(target, request)
         headers = {**target.provider.headers, **request.headers}
         headers |= await authorizer.authorize(request.method, url, headers, request.body)
         try:
@@ -87,11 +87,6 @@ class Adapter:
 def _is_whole(response: Response) -> bool:
     """Whether the body is surely no stream. Of those that are, some come with another type or none."""
     return response.headers.get("content-type", "").startswith("application/json") or failure.is_page(response.headers)
-
-
-def _url(target: Target, request: HttpRequest) -> str:
-    url = target.base_url + request.path
-    return f"{url}?{urlencode(request.query)}" if request.query else url
 
 
 def _answer(dialect: Dialect, body: bytes, call: Call, target: Target) -> Sequence[Event]:

@@ -28,13 +28,34 @@ RECEIPTS: Final = frozenset(
         "tool_search_call",
         "tool_search_output",
         "hosted_tool_item",
+        # The Messages API's
+        "server_tool_use",
+        "web_search_tool_result",
+        "web_fetch_tool_result",
+        "code_execution_tool_result",
+        "bash_code_execution_tool_result",
+        "text_editor_code_execution_tool_result",
+        "tool_search_tool_result",
+        "advisor_tool_result",
+        "mcp_tool_use",
+        "mcp_tool_result",
     }
 )
 
+RESPONSES: Final = "openai_responses"
+MESSAGES: Final = "anthropic_messages"
+
+# Which dialects carry a client's own body besides the format itself: the same at providers that wrap it.
+_CARRIED: Final[dict[str, frozenset[str]]] = {MESSAGES: frozenset({"anthropic_vertex", "anthropic_bedrock"})}
+
 REFERENCE: Final = "item_reference"
 
-# Parameters that change what the model is shown: dropping them would answer another question.
-_MEANINGFUL: Final = frozenset({"context_management", "modalities", "moderation", "n"})
+# Parameters that change what is asked: dropping them would answer another question, with fewer tools, or elsewhere.
+_MEANINGFUL: Final = frozenset(
+    {"context_management", "modalities", "moderation", "n", "mcp_servers", "container", "inference_geo"}
+)
+
+_SAYS_NOTHING: Final = (b"null", b"[]", b"{}", b'"global"', b'"not_available"')
 
 # Whether a body in a format suits the target as it is; where a format is not named, every target of it takes it.
 _TRAVELS: Final[Mapping[str, Callable[[Call, Target], bool]]] = {"openai_chat": fitting.travels}
@@ -49,7 +70,20 @@ _referring = msgspec.json.Decoder(_Reference)
 
 def is_native(call: Call, dialect: str) -> bool:
     """Whether the caller's own body can travel: the surface and the dialect speak the same format."""
-    return call.native is not None and call.native.format == dialect
+    if call.native is None:
+        return False
+    format = call.native.format
+    return dialect == format or dialect in _CARRIED.get(format, ())
+
+
+def own_lane(call: Call, target: Target) -> Target:
+    """The target in the format that carries the caller's own body to it, where its provider has such a one."""
+    if call.native is None or is_native(call, target.dialect):
+        return target
+    for part, dialect in target.provider.native.items():
+        if part in target.upstream and is_native(call, dialect):
+            return msgspec.structs.replace(target, dialect=dialect)
+    return target
 
 
 def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call, list[Loss]]:
@@ -58,18 +92,19 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
     Item positions stay as they are, so that paths in later messages are right. Raises `InvalidRequest`.
     """
     losses: list[Loss] = []
+    call = _within_output(call, target, losses)
     if is_native(call, dialect) and _TRAVELS.get(dialect, _always)(call, target):
         return _without_foreign_seals(call, target, scope), losses
-    items = [_item(item, index, target, scope, losses) for index, item in enumerate(call.items)]
+    items = [_item(item, index, target, dialect, scope, losses) for index, item in enumerate(call.items)]
     for index, tool in enumerate(call.tools):
-        if isinstance(tool, HostedTool) and dialect != "openai_responses":
+        if isinstance(tool, HostedTool) and not dialect == RESPONSES == tool.format:
             raise InvalidRequest(
                 f"{target.provider.name} has no tool of type {tool.kind!r} (at tools[{index}].type).",
                 param=f"tools[{index}].type",
                 model=target.id,
             )
-    for name in call.extra:
-        if name in _MEANINGFUL:
+    for name, raw in call.extra.items():
+        if name in _MEANINGFUL and not _harmless(name, bytes(raw)):
             raise InvalidRequest(f"{target.provider.name} cannot honour `{name}`.", param=name, model=target.id)
         losses.append(Loss(name, "dropped", f"Nothing {target.provider.name} or the gateway knows."))
     return msgspec.structs.replace(call, items=items, native=None), losses
@@ -77,6 +112,28 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
 
 def _always(call: Call, target: Target) -> bool:  # noqa: ARG001
     return True
+
+
+def _within_output(call: Call, target: Target, losses: list[Loss]) -> Call:
+    """No more output than the model can write, where the client had to say a number and need not know the model."""
+    most = target.facts.max_output
+    if not call.lowers_output or most is None or call.max_output_tokens is None or call.max_output_tokens <= most:
+        return call
+    losses.append(Loss("max_output_tokens", "changed", f"Sent as {most}: the model writes no more."))
+    native = call.native
+    if native is not None and native.format == MESSAGES:
+        fields = {**native.fields, "max_tokens": msgspec.Raw(b"%d" % most)}
+        native = msgspec.structs.replace(native, fields=fields)
+    return msgspec.structs.replace(call, max_output_tokens=most, native=native)
+
+
+def _harmless(name: str, value: bytes) -> bool:
+    """Whether it says nothing after all.
+
+    The Messages API's `context_management`, an object, only takes out what is old; that of Responses, a list, lets the
+    provider sum up.
+    """
+    return value in _SAYS_NOTHING or (name == "context_management" and value.startswith(b"{"))
 
 
 def _without_foreign_seals(call: Call, target: Target, scope: str) -> Call:
@@ -96,19 +153,19 @@ def _foreign(seal: Seal, target: Target, scope: str) -> bool:
     return (seal.provider, seal.scope) != (target.provider.id, scope)
 
 
-def _item(item: Item, index: int, target: Target, scope: str, losses: list[Loss]) -> Item:
+def _item(item: Item, index: int, target: Target, dialect: str, scope: str, losses: list[Loss]) -> Item:
     path = f"input[{index}]"
     match item:
         case Message(content=parts, phase=phase):
             _check(parts, f"{path}.content", target)
-            if phase is not None and target.dialect != "openai_responses":
+            if phase is not None and dialect != RESPONSES:
                 losses.append(Loss(f"{path}.phase", "dropped", "Only the Responses API tells phases apart."))
         case ToolResult(output=parts):
             _check(parts, f"{path}.output", target)
         case Reasoning(seal=Seal() as seal) if _foreign(seal, target, scope):
             losses.append(Loss(path, "dropped", "Reasoning sealed by another provider or credential."))
             return msgspec.structs.replace(item, seal=None)
-        case Hosted(kind=kind) if target.dialect != "openai_responses":
+        case Hosted(kind=kind, format=format) if not dialect == RESPONSES == format:
             if kind == REFERENCE:
                 losses.append(_reference(item, path))
                 return item

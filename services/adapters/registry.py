@@ -28,7 +28,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
 _QUIRKS: Final = frozenset(
     {
         *Quirks.__struct_fields__,  # openai_chat
-        *("anthropic_version", "messages_path"),  # anthropic_messages
+        *("anthropic_version", "betas", "messages_path"),  # anthropic_messages
         *("guardrail", "latency"),  # bedrock_converse
         "exclude_domains",  # gemini
         *("omit", "openai_tools"),  # openai_responses

@@ -47,6 +47,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One place that serves models. A row of `services/catalog/providers/*.yaml` or of the file CONCENTRATE_CONFIG names.
 
     dialect: the wire format it speaks; `dialects` maps model-id prefixes to others where it speaks several (longest wins).
+    native: parts of model ids and the wire format that carries a client's own body to them, where that is another.
     base_url: may hold placeholders, filled from the environment (else from `defaults`): `{NAME}` or `{NAME|OTHER}`, first
     one set. One without a value leaves the provider unconfigured, as does a variable of `requires`. Values of those are
     account and project ids and never shown to anyone.
@@ -68,6 +69,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     base_url: str
     auth: Auth = Auth()
     dialects: dict[str, str] = {}
+    native: dict[str, str] = {}
     base_url_env: str | None = None
     base_urls: dict[str, str] = {}
     paths: dict[str, str] = {}

@@ -48,7 +48,7 @@ def refusal(demand: "Demand", target: Target) -> InvalidRequest | None:
     if facts.pdfs is False and demand.pdf is not None:
         return _no(f"{target.id} takes no PDF documents", demand.pdf, target)
     asked = call.max_output_tokens
-    if facts.max_output is not None and asked is not None and asked > facts.max_output:
+    if facts.max_output is not None and asked is not None and asked > facts.max_output and not call.lowers_output:
         limit = f"{target.id} writes at most {facts.max_output} tokens, and {asked} are asked for"
         return _no(limit, "max_output_tokens", target)
     if facts.context is not None and demand.exceeds(facts.context):
@@ -59,6 +59,9 @@ def refusal(demand: "Demand", target: Target) -> InvalidRequest | None:
 
 def _no(why: str, param: str, target: Target) -> InvalidRequest:
     return InvalidRequest(f"{why} (at {param}).", param=param, model=target.id)
+
+
+_SHOWN: Final = ("instructions", "input", "system", "messages")  # what holds the text, in all formats
 
 
 class Demand:
@@ -108,7 +111,7 @@ class Demand:
         if self.call.native is None:
             return float("inf")
         fields = self.call.native.fields
-        return sum(memoryview(fields.get(name, _NO_NATIVE)).nbytes for name in ("instructions", "input"))
+        return sum(memoryview(fields.get(name, _NO_NATIVE)).nbytes for name in _SHOWN)
 
     @cached_property
     def _characters(self) -> int:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from services.adapters import carry
 from services.catalog.schema import Target
 from services.errors import GatewayError, InvalidRequest, NoZdrRoute
 from services.ports import Excluded, Plan
@@ -50,8 +51,11 @@ def plan(call: Call, snapshot: Snapshot, settled: CallerPolicy = _NOTHING_SETTLE
     needs = Needs(call)
     models = [call.model, *(call.routing.fallbacks if call.routing is not None else ())]
     choice = auto.choose(call, needs, policy, snapshot) if AUTO in models else None
-    offers = [target for model in models for target in _offers(model, choice, call, needs, policy, snapshot)]
-    pin = _pinned(call.model, snapshot)
+    found = [target for model in models for target in _offers(model, choice, call, needs, policy, snapshot)]
+    offers = [carry.own_lane(call, target) for target in found]
+    pin = (
+        offers[0] if _pinned(call.model, snapshot) is not None else None
+    )  # the same, in the format of this call's lane
     made = _first_that_fits(call, offers, pin, needs, policy, snapshot)
     if not explain:
         return made

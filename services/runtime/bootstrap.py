@@ -16,6 +16,7 @@ from concentrate.billing.v1.billing_service_pb2_grpc import add_BillingServiceSe
 from concentrate.http.v1.chat_http_service_pb2_grpc import add_ChatHttpServiceServicer_to_server
 from concentrate.http.v1.http_service_pb2_grpc import add_HttpServiceServicer_to_server
 from concentrate.http.v1.management_http_service_pb2_grpc import add_ManagementHttpServiceServicer_to_server
+from concentrate.http.v1.messages_http_service_pb2_grpc import add_MessagesHttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
@@ -23,6 +24,7 @@ from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesSer
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
 
 from services.adapters.adapter import Adapter
+from services.adapters.counting import NoCounts, ProviderCounts
 from services.adapters.credentials import EnvironmentCredentials
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
@@ -46,10 +48,12 @@ from services.management.desk import Tools
 from services.management.http_service import servicer as http_servicer
 from services.management.office import Office
 from services.management.typed_service import SERVICES, servicer
+from services.messages.counting import Counting
+from services.messages.http_service import MessagesHttp
 from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
-from services.ports import Adapters, KeyRing, Meter, Router
+from services.ports import Adapters, KeyRing, Meter, Router, TokenCounter
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.session import Sessions as ResponseSessions
@@ -74,6 +78,7 @@ from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.sockets import Sessions
 from services.storage.database import Database
+from services.tokens.counter import Counter
 from services.wire.http import Http, Timeouts
 
 Role = Literal["gateway", "routing", "adapters", "billing"]
@@ -140,6 +145,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
+    messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
     sessions = ResponseSessions(Turns(responses), keys)
@@ -152,6 +158,9 @@ def _public(parts: "_Parts") -> Sequence[Service]:
             "concentrate.http.v1.RoutingHttpService", partial(add_RoutingHttpServiceServicer_to_server, explain_http)
         ),
         Service("concentrate.routing.v1.RoutingService", partial(add_RoutingServiceServicer_to_server, explain)),
+        Service(
+            "concentrate.http.v1.MessagesHttpService", partial(add_MessagesHttpServiceServicer_to_server, messages)
+        ),
         Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]
@@ -242,7 +251,9 @@ class _Parts:
         self.catalogues.follow(library.show)
         return library
 
-    def adapters(self) -> Adapters:
+    @cached_property
+    def _upstream(self) -> tuple[Http, EnvironmentCredentials]:
+        """How providers are reached, and as whom."""
         settings = self.settings
         timeouts = Timeouts(
             settings.upstream_connect_seconds, settings.upstream_first_byte_seconds, settings.upstream_idle_seconds
@@ -251,7 +262,13 @@ class _Parts:
         self._stack.push_async_callback(http.close)
         credentials = EnvironmentCredentials(_asked(self.catalogues.current), settings.environment)
         self.catalogues.follow(lambda catalog: credentials.show(_asked(catalog)))
-        return Adapter(http, credentials)
+        return http, credentials
+
+    def adapters(self) -> Adapters:
+        return Adapter(*self._upstream)
+
+    def counter(self) -> TokenCounter:
+        return Counter(NoCounts() if self.settings.adapters_address else ProviderCounts(*self._upstream))
 
     def meter(self) -> Meter:
         return self.ledger_meter

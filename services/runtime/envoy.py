@@ -24,6 +24,8 @@ SLOW_READER_BYTES: Final = 1 << 20
 INTERNAL: Final = ("concentrate.adapters.", "concentrate.billing.")
 """Packages that no client may call. They are not served on the workers' public sockets either."""
 
+JSON_TYPE: Final = "application/json"
+
 STANDARD: Final = (
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
@@ -61,6 +63,7 @@ def render(settings: Settings, workers: Sequence[Path], admin_socket: Path, desc
         "cors_allow_headers": ",".join(CORS_ALLOW),
         "cors_expose_headers": ",".join(CORS_EXPOSE),
         "routes": [
+            _ROOT,
             *map(_upgrade, (sockets.PATH, f"{sockets.PATH}/")),
             *map(_route, (*services, *STANDARD)),
             _REST,
@@ -108,6 +111,30 @@ def _route(service: str) -> dict[str, Any]:
 # No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout). A gRPC client's deadline is the
 # worker's to keep: the edge would reset a stream that has begun, and the client may hear that before its own clock rings.
 _WORKERS: Final = {"cluster": "workers", "timeout": "0s"}
+
+# Claude Code asks `HEAD /` whether there is anything at all. No worker is needed to say so, and the transcoder, which knows no
+# such method, is kept away.
+_NO_TRANSCODING: Final = {
+    "envoy.filters.http.grpc_json_transcoder": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+        "proto_descriptor_bin": "",
+        "services": [],
+    }
+}
+_ROOT: Final = {
+    "match": {
+        "path": "/",
+        "headers": [{"name": ":method", "string_match": {"safe_regex": {"regex": "GET|HEAD"}}}],
+    },
+    "direct_response": {
+        "status": 200,
+        "body": {"inline_string": '{"service": "concentrate", "openapi": "/openapi.json"}'},
+    },
+    "response_headers_to_add": [
+        {"header": {"key": "content-type", "value": JSON_TYPE}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    ],
+    "typed_per_filter_config": _NO_TRANSCODING,
+}
 
 # A REST path is here until the transcoder has turned it into the path of a method, or refused it: CORS needs a route
 # before that. Nothing that is still REST gets past the transcoder.

@@ -7,7 +7,7 @@ get our JSON with the exact HTTP status, which gRPC cannot say: it travels in me
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, NoReturn, TypeAlias, TypeVar
 from urllib.parse import quote
@@ -16,6 +16,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
+from services import errors_anthropic
 from services.errors import GatewayError, InternalError, InvalidRequest, Overloaded, forget
 from services.errors_grpc import DETAILS, rich_status
 from services.runtime.journal import Journal
@@ -119,13 +120,20 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     if error.param:  # may be a provider's word, of any length
         error.param = _fitting(error.param, PARAM_LENGTH_MAX)
     if "x-envoy-original-path" in metadata:  # transcoded by the edge
-        trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(error.body()))]
+        trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(_body(error, metadata)))]
         if error.retry_after is not None:
             trailers.append(("retry-after", str(error.retry_after)))
     else:
         trailers = [(DETAILS, rich_status(error).SerializeToString())]
     trailers += error.headers
     await context.abort(error.grpc, error.message, tuple(trailers))
+
+
+def _body(error: GatewayError, metadata: Mapping[str, Any]) -> bytes:
+    """The JSON, in the shape that the clients of the path expect."""
+    if errors_anthropic.speaks(str(metadata["x-envoy-original-path"])):
+        return errors_anthropic.body(error, metadata.get("x-request-id"))
+    return error.body()
 
 
 def _fitting(text: str, length: int) -> str:

@@ -1,7 +1,9 @@
 """Envoy's own errors in our JSON shape: what a client sees when no worker of ours wrote the answer."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
+from services import errors_anthropic
 from services.errors import (
     GatewayError,
     InternalError,
@@ -57,31 +59,43 @@ def mappers() -> list[dict[str, Any]]:
     return [
         {"filter": grpc, "body_format_override": plain},
         {"filter": upgrade, "status_code": 426, **_reply("invalid_request_error", "upgrade_required", _NO_WEBSOCKET)},
-        *(
-            {"filter": _status(status), **_reply(error.type, error.code, message, retry=status in (502, 503))}
-            for status, (error, message) in _KNOWN.items()
-        ),
-        *({"filter": _status(status), **_reply(*words)} for status, words in _OTHER.items()),
-        {"filter": _status(500, "GE"), **_reply("server_error", "server_error", "%LOCAL_REPLY_BODY%")},
-        {
-            "filter": _status(400, "GE"),
-            **_reply("invalid_request_error", "invalid_request_error", "%LOCAL_REPLY_BODY%"),
-        },
+        *({"filter": _all(_messages(), _status(*when)), **_reply(*words, anthropic=True)} for when, words in _words()),
+        *({"filter": _status(*when), **_reply(*words)} for when, words in _words()),
     ]
 
 
-def _reply(type: str, code: str, message: str, *, retry: bool = False) -> dict[str, Any]:
-    error = {"type": type, "code": code, "message": message, "param": None}
-    if not retry:
-        return {"body_format_override": {"json_format": {"error": error}}}
-    header = {
-        "header": {"key": "retry-after", "value": str(RETRY_AFTER_SECONDS)},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }
-    return {
-        "body_format_override": {"json_format": {"error": {**error, "retry_after": RETRY_AFTER_SECONDS}}},
-        "headers_to_add": [header],
-    }
+def _words() -> Iterator[tuple[tuple[int, str], tuple[str, str, str, bool]]]:
+    """Statuses, and the type, code and message of each; whether to try again soon."""
+    for status, (error, message) in _KNOWN.items():
+        yield (status, "EQ"), (error.type, error.code, message, status in (502, 503))
+    for status, (type, code, message) in _OTHER.items():
+        yield (status, "EQ"), (type, code, message, False)
+    yield (500, "GE"), ("server_error", "server_error", "%LOCAL_REPLY_BODY%", False)
+    yield (400, "GE"), ("invalid_request_error", "invalid_request_error", "%LOCAL_REPLY_BODY%", False)
+
+
+def _reply(type: str, code: str, message: str, retry: bool = False, *, anthropic: bool = False) -> dict[str, Any]:
+    error: dict[str, Any] = {"type": type, "code": code, "message": message, "param": None}
+    if retry:
+        error["retry_after"] = RETRY_AFTER_SECONDS
+    body: dict[str, Any] = {"error": error}
+    if anthropic:
+        error["type"] = errors_anthropic.TYPES.get(type, type)
+        body = {"type": "error", "error": error, "request_id": "%REQ(X-REQUEST-ID)%"}
+    reply: dict[str, Any] = {"body_format_override": {"json_format": body}}
+    if retry:
+        header = {
+            "header": {"key": "retry-after", "value": str(RETRY_AFTER_SECONDS)},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+        reply["headers_to_add"] = [header]
+    return reply
+
+
+def _messages() -> dict[str, Any]:
+    """The paths of the Messages API, before and after the transcoder."""
+    begins = {"string_match": {"prefix": errors_anthropic.PATH}}
+    return {"or_filter": {"filters": [_header(":path", **begins), _header("x-envoy-original-path", **begins)]}}
 
 
 def _status(status: int, op: str = "EQ") -> dict[str, Any]:

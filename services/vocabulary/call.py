@@ -125,10 +125,14 @@ class Reasoning(msgspec.Struct, frozen=True, tag="reasoning"):
 
 
 class Hosted(msgspec.Struct, frozen=True, tag="hosted"):
-    """An item that only a provider's own hosted tool understands (web_search_call, mcp_call, compaction…), as it came."""
+    """An item that only a provider's own hosted tool understands (web_search_call, mcp_call, compaction…), as it came.
+
+    format: the wire format whose shape it has.
+    """
 
     kind: str
     raw: msgspec.Raw
+    format: str = "openai_responses"
 
 
 Item = Message | ToolCall | ToolResult | Reasoning | Hosted
@@ -177,10 +181,11 @@ class WebSearchTool(msgspec.Struct, frozen=True, tag="web_search"):
 
 
 class HostedTool(msgspec.Struct, frozen=True, tag="hosted"):
-    """A tool only some providers host (file_search, mcp, computer use…), as it came."""
+    """A tool only some providers host (file_search, mcp, computer use…), as it came. format: as of `Hosted`."""
 
     kind: str
     raw: msgspec.Raw
+    format: str = "openai_responses"
 
 
 Tool = FunctionTool | CustomTool | WebSearchTool | HostedTool
@@ -219,16 +224,21 @@ class ReasoningOptions(msgspec.Struct, frozen=True):
 
 
 class Native(msgspec.Struct, frozen=True):
-    """The client's own body, for a dialect that speaks the same wire format (the native lane). `fields` keeps key order."""
+    """The client's own body, for a dialect that speaks the same wire format (the native lane). `fields` keeps key order.
+
+    headers: those of the request that belong to the format (`anthropic-beta`), names in lower case.
+    """
 
     format: str
     fields: dict[str, msgspec.Raw]
+    headers: dict[str, str] = {}
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request, understood and validated. None always means that the client did not say.
 
     stream: how the client wants the answer, and so how the provider is asked.
+    lowers_output: max_output_tokens may become what a model can write at most, because the client's format demands a number.
     extra: fields of the client's body that no room knows, raw; only the native lane can carry them.
     """
 
@@ -241,6 +251,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     max_tool_calls: int | None = None
     max_output_tokens: int | None = None
+    lowers_output: bool = False
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

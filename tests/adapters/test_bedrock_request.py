@@ -452,6 +452,6 @@ def test_every_call_field_is_used_or_reported() -> None:
         "max_output_tokens", "temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "stop",
         "format", "verbosity", "reasoning", "top_logprobs", "include", "truncation", "store", "metadata", "user",
         "safety_identifier", "service_tier", "prompt_cache_key", "prompt_cache_retention", "cache", "extra", "native",
-        "routing",
+        "routing", "lowers_output",
     }  # fmt: skip
     assert set(Call.__struct_fields__) == known

@@ -20,6 +20,7 @@ PUBLIC = {
     "concentrate.http.v1.ChatHttpService",
     "concentrate.http.v1.HttpService",
     "concentrate.http.v1.ManagementHttpService",
+    "concentrate.http.v1.MessagesHttpService",
     "concentrate.http.v1.ModelsHttpService",
     "concentrate.http.v1.RoutingHttpService",
     "concentrate.routing.v1.RoutingService",

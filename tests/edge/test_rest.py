@@ -37,7 +37,7 @@ def error(answer: httpx.Response) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
+        ("DELETE", "/"),
         ("GET", "/v1/nothing?key=secret"),
         ("PUT", "/v1/responses"),
         ("GET", "/v1/responses"),

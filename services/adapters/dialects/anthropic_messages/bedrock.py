@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 import msgspec
 
+from services.adapters.carry import is_native
 from services.adapters.dialect import Decoder
 from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.adapters.dialects.anthropic_messages.carrier import BEDROCK, Carrier
 from services.adapters.dialects.anthropic_messages.errors import stream_error
 from services.adapters.dialects.anthropic_messages.plan import plan
 from services.adapters.dialects.anthropic_messages.stream import MessagesDecoder
+from services.adapters.dialects.anthropic_messages.verbatim import VerbatimDecoder
 from services.adapters.dialects.anthropic_messages.wire import broken
 from services.catalog.schema import Target
 from services.vocabulary.call import Call
@@ -38,13 +40,27 @@ class InvokeDecoder(MessagesDecoder):
     """Takes the events out of their AWS frames."""
 
     def feed(self, frame: Frame) -> Sequence[Event]:
-        try:
-            chunk = _chunk.decode(frame.data or b"{}")
-        except msgspec.DecodeError as error:
-            raise broken("a stream chunk", error) from None
-        if frame.headers.get(":message-type", "event") != "event":
-            raise stream_error(frame.event, chunk.message)
-        return self.read(chunk.event) if chunk.event else ()
+        data = _unwrapped(frame)
+        return self.read(data) if data else ()
+
+
+class VerbatimInvokeDecoder(VerbatimDecoder):
+    """The same on the native lane."""
+
+    def feed(self, frame: Frame) -> Sequence[Event]:
+        data = _unwrapped(frame)
+        return self.read(data) if data else ()
+
+
+def _unwrapped(frame: Frame) -> bytes:
+    """The event in a frame. Raises `UpstreamError` for an exception in one."""
+    try:
+        chunk = _chunk.decode(frame.data or b"{}")
+    except msgspec.DecodeError as error:
+        raise broken("a stream chunk", error) from None
+    if frame.headers.get(":message-type", "event") != "event":
+        raise stream_error(frame.event, chunk.message)
+    return chunk.event
 
 
 class AnthropicBedrock(AnthropicMessages):
@@ -68,4 +84,4 @@ class AnthropicBedrock(AnthropicMessages):
 
     def decoder(self, call: Call, target: Target) -> Decoder:
         """A decoder for a streamed answer."""
-        return InvokeDecoder(plan(call, target))
+        return VerbatimInvokeDecoder() if is_native(call, self.name) else InvokeDecoder(plan(call, target))

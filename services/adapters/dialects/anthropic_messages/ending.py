@@ -7,7 +7,7 @@ from typing import Final
 
 from services.adapters.dialects.anthropic_messages.wire import StopDetails, UsageData
 from services.vocabulary.event import Event, Finished, FinishReason, RefusalDelta, UsageReported
-from services.vocabulary.usage import Usage
+from services.vocabulary.usage import Usage, unusual_tier
 
 _REASONS: Final[dict[str, FinishReason]] = {
     "end_turn": "stop",
@@ -80,4 +80,5 @@ def disjoint(usage: UsageData) -> Usage:
         output=output,
         reasoning=min(thinking, output),
         web_searches=searches or 0,
+        tier=usage.speed if usage.speed == "fast" else unusual_tier(usage.service_tier),
     )

@@ -90,6 +90,8 @@ class UsageData(msgspec.Struct):
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
     server_tool_use: ServerTools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
 
 
 class Message(msgspec.Struct):

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from services.adapters.carry import RESPONSES
 from services.adapters.dialect import HttpRequest
 from services.adapters.dialects.openai_responses.edits import (
     NEAREST,
@@ -128,7 +129,7 @@ def _input(call: Call, target: Target, losses: list[Loss]) -> list[object]:
             losses.append(Loss(f"input[{index}]", "dropped", why))
         elif isinstance(item, Hosted) and item.kind in _SEARCHED and not target.quirks.get("openai_tools"):
             losses.append(Loss(f"input[{index}]", "dropped", "A search for tools that only OpenAI can make."))
-        else:
+        elif not (isinstance(item, Hosted) and item.format != RESPONSES):  # a receipt, reported as lost already
             kept.append(_item(item, index))
     return kept
 
