@@ -22,6 +22,9 @@ from services.explain import document as explained
 from services.management import operations
 from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
+from services.responses.state import pages, stored
+
+Json = dict[str, Any]
 
 JSON: Final = "application/json"
 SSE: Final = "text/event-stream"
@@ -52,6 +55,13 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
         JSON: (chat_objects.ChatCompletion, None),
         SSE: (chat_objects.ChatCompletionChunk, None),
     },
+    "GetResponse": {
+        JSON: (objects.Response, "Response"),
+        SSE: (stream_events.StreamEvent, "StreamEvent"),
+    },
+    "DeleteResponse": {JSON: (stored.Deleted, "DeleteResponseResponse")},
+    "ListInputItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
+    "CancelResponse": {JSON: (objects.Response, "Response")},
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }
@@ -60,6 +70,10 @@ MANAGED: Final = operations.ALL
 MANAGEMENT: Final = ".concentrate.management.v1."
 OMITTING: Final = ("Settings", "Limits", "Rates")
 """Structs that leave out what nobody has settled."""
+LIMITS: Final[Json] = {
+    "limit": {"minimum": 1, "maximum": pages.LIMIT_MAX, "default": pages.LIMIT},
+    "order": {"enum": ["asc", "desc"], "default": "desc"},
+}
 OPEN: Final = {"GetHealth": OURS, "GetOpenApi": OURS, **dict.fromkeys(MODELS, ("400", "404", *OURS))}  # need no key
 FILTERED: Final = {"ListModels", "ListProviderModels", "ListAuthorModels"}
 
@@ -74,8 +88,6 @@ ETAG: Final = (
     "Tells versions of the answer apart: with the last one in `If-None-Match`, the same answer is 304 and has no body."
 )
 STREAMED: Final = "JSON, or server-sent events: each `data:` holds one event, and the last one is `[DONE]`."
-
-Json = dict[str, Any]
 
 
 def document(image: bytes) -> bytes:
@@ -220,12 +232,23 @@ def _parameters(protos: Protos, method: Any) -> list[Json]:
         }
         for name in re.findall(r"\{(\w+)\}", path)
     ]
+    taken = {*re.findall(r"\{(\w+)", path), rule.body}
+    if rule.body != "*" and method.name not in MANAGED:
+        made += [
+            _query(protos, method, field) for field in protos.members(method.input_type) if field.name not in taken
+        ]
     if method.name in MODELS:
         tags = {"name": "If-None-Match", "in": "header", "description": ETAG, "schema": {"type": "string"}}
         made.append(tags)
     if method.name in FILTERED:
         made += [_filter(name, kind) for name, kind in filters.PATHS.items()]
     return made
+
+
+def _query(protos: Protos, method: Any, field: Any) -> Json:
+    schema = {**protos.value(field), **LIMITS.get(field.name, {})}
+    described = protos.comment(f"{method.input_type}.{field.name}")
+    return {"name": field.name, "in": "query", "description": described, "schema": schema}
 
 
 def _filter(name: str, kind: filters.Kind) -> Json:

@@ -67,6 +67,10 @@ class Protos:
                 return field
         return None
 
+    def members(self, message: str) -> list[FieldDescriptorProto]:
+        """The fields of a message of ours; none of others."""
+        return list(self._messages[message].field) if message in self._messages else []
+
     def arm(self, message: str, tag: str) -> str | None:
         """The message of a union's arm, by the tag of its JSON form."""
         for field in self._messages[message].field:

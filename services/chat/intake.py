@@ -14,7 +14,7 @@ from services.chat.intake_tools import read_choice, read_tools
 from services.chat.names import Names, fields_of
 from services.chat.schema import RESPONSES_WORDS, ChatRequest, ResponseFormatParam
 from services.errors import InvalidRequest
-from services.responses.intake import read_format, refuse_what_is_not_served
+from services.responses.intake import read_format, refuse_prompt, refuse_state
 from services.responses.reading import cache
 from services.surface.reading import decode_body
 from services.surface.routing import read_routing
@@ -56,7 +56,8 @@ class Asked(msgspec.Struct, frozen=True):
 def read(body: bytes) -> Asked:
     """What a JSON body asks for. Raises `InvalidRequest` with the path of the first mistake."""
     fields, request = decode_body(body, _request)
-    refuse_what_is_not_served(request)
+    refuse_prompt(request)
+    refuse_state(request)
     try:
         return _asked(fields, request)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -1,25 +1,33 @@
 """The part of a response that repeats the request, with the defaults that were in force."""
 
+import re
 from typing import Final
 
 import msgspec
 
-from services.responses.objects import ReasoningEcho, Response
+from services.responses.keeping import STATELESS, State
+from services.responses.objects import ConversationReference, ReasoningEcho, Response
 from services.vocabulary.call import Call, CustomTool, Format, FunctionTool, HostedTool, Tool, ToolChoice, WebSearchTool
 from services.vocabulary.event import Loss, Opened
 
 Json = dict[str, object]
 
 _AUTO: Final = msgspec.Raw(b'"auto"')
-_NOT_STORED: Final = Loss("store", "dropped", "Nothing is stored: the response cannot be retrieved later.")
+_IN_INPUT: Final = re.compile(r"input\[(\d+)\](.*)", re.DOTALL)
 
 
-def skeleton(call: Call, model: str, opened: Opened, response_id: str, created_at: int) -> Response:
+def skeleton(
+    call: Call, model: str, opened: Opened, response_id: str, created_at: int, state: State = STATELESS
+) -> Response:
     """A response in progress: nothing has come yet, all that was asked is echoed."""
     return Response(
         id=response_id,
         created_at=created_at,
         status="in_progress",
+        background=state.background,
+        conversation=ConversationReference(state.conversation_id) if state.conversation_id else None,
+        previous_response_id=state.previous_response_id,
+        store=state.stored,
         model=model,
         instructions=call.instructions,
         max_output_tokens=call.max_output_tokens,
@@ -41,19 +49,30 @@ def skeleton(call: Call, model: str, opened: Opened, response_id: str, created_a
         truncation=call.truncation or "disabled",
         user=call.user,
         metadata=call.metadata,
-        translation_losses=losses(call, opened),
+        translation_losses=losses(opened, state),
     )
 
 
-def losses(call: Call, opened: Opened, *, native: bool = False) -> list[Loss]:
-    """What the provider's format could not carry, and what this surface does not do; one entry per parameter.
+def losses(opened: Opened, state: State) -> list[Loss]:
+    """What the provider's format could not carry, and what the gateway did not do; one entry per parameter.
 
-    On the native lane `store` is the provider's own and echoed as the provider says.
+    Paths count the request's own items, as the client does.
     """
-    found = {loss.param: loss for loss in opened.losses}
-    if call.store and not native:
-        found["store"] = _NOT_STORED
+    found = {loss.param: loss for loss in state.losses}
+    for loss in opened.losses:
+        param = own_path(loss.param, state)
+        found.setdefault(param, loss if param == loss.param else msgspec.structs.replace(loss, param=param))
     return list(found.values())
+
+
+def own_path(param: str, state: State) -> str:
+    """A path in a call's items as one in the request: `input[7]` may be its second, or stand in what it continues."""
+    if not state.context or not (found := _IN_INPUT.match(param)):
+        return param
+    index = int(found[1]) - state.context
+    if index >= 0:
+        return f"input[{index}]{found[2]}"
+    return "previous_response_id" if state.previous_response_id is not None else "conversation"
 
 
 def _raw(value: Json) -> msgspec.Raw:

@@ -7,8 +7,8 @@ from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.ports import KeyRing
-from services.responses import intake
-from services.responses.service import Responses
+from services.responses.service import Kept, Responses
+from services.responses.state.asking import Asking
 from services.surface.credentials import credentials
 from services.surface.serving import JSON, Context, read_body, serve
 
@@ -16,8 +16,11 @@ from services.surface.serving import JSON, Context, read_body, serve
 class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     """Serves `concentrate.http.v1.HttpService`. `ping_s`: seconds of silence after which a stream gets a ping."""
 
-    def __init__(self, responses: Responses, keys: KeyRing, openapi: Path, *, ping_s: float = 5.0) -> None:
+    def __init__(
+        self, responses: Responses, asking: Asking, keys: KeyRing, openapi: Path, *, ping_s: float = 5.0
+    ) -> None:
         self._responses = responses
+        self._asking = asking
         self._keys = keys
         self._openapi = openapi
         self._ping_s = ping_s
@@ -27,8 +30,9 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     ) -> None:
         """`POST /v1/responses`."""
         caller = await self._keys.verify(*credentials(context))
-        call = intake.read(read_body(request, context))
-        await serve(self._responses, call, self._responses.open(call, caller), context, self._ping_s)
+        asked = await self._asking.read(read_body(request, context), caller)
+        opening = self._responses.open(asked.call, caller, asked.state)
+        await serve(Kept(self._responses, asked.recorder), asked.call, opening, context, self._ping_s)
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/responses/health`."""

@@ -4,7 +4,7 @@ Items and parts of a type nobody here knows are kept raw (`Hosted`, `Opaque`): t
 formats refuse them by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -121,13 +121,14 @@ _file = msgspec.json.Decoder(_File)
 # ---- items -----------------------------------------------------------------------------------------------------------
 
 
-def read_items(given: str | list[msgspec.Raw]) -> list[Item]:
-    """All items, oldest first. A string is one user message."""
+def read_items(given: str | list[msgspec.Raw], context: Sequence[msgspec.Raw] = ()) -> list[Item]:
+    """All items, oldest first. A string is one user message. context: the JSON of items before them, read already once."""
+    before = [read_item(raw, "context") for raw in context]
     if isinstance(given, str):
-        return [Message("user", [Text(given)])]
-    if not given:
+        return [*before, Message("user", [Text(given)])]
+    if not given and not before:
         raise InvalidRequest("`input` must not be empty.", param="input")
-    return [read_item(raw, f"input[{index}]") for index, raw in enumerate(given)]
+    return [*before, *(read_item(raw, f"input[{index}]") for index, raw in enumerate(given))]
 
 
 def read_item(raw: msgspec.Raw, path: str) -> Item:

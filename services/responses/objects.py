@@ -77,6 +77,12 @@ class ReasoningEcho(msgspec.Struct):
     summary: str | None = None
 
 
+class ConversationReference(msgspec.Struct):
+    """The conversation a response belongs to."""
+
+    id: str
+
+
 class Response(msgspec.Struct, kw_only=True):
     """One response: what was asked (echoed), and what came of it. Times are Unix seconds."""
 
@@ -86,6 +92,7 @@ class Response(msgspec.Struct, kw_only=True):
     status: ResponseStatus
     completed_at: int | None = None
     background: bool = False
+    conversation: ConversationReference | None = None
     error: ResponseError | None = None
     incomplete_details: IncompleteDetails | None = None
     instructions: str | None = None

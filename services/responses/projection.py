@@ -11,6 +11,7 @@ from typing import Final
 from services.errors import GatewayError
 from services.responses.echo import skeleton
 from services.responses.items import OutputItem
+from services.responses.keeping import STATELESS, State
 from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
 from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch, hosted_item
 from services.responses.open_message import OpenMessage
@@ -76,8 +77,9 @@ class Projection:
         response_id: str,
         created_at: int,
         route: RouteTaken | None = None,
+        state: State = STATELESS,
     ) -> None:
-        self._response = skeleton(call, model, opened, response_id, created_at)
+        self._response = skeleton(call, model, opened, response_id, created_at, state)
         self._response.routing = route
         self._opened = opened
         self._stem = response_id.removeprefix("resp_")

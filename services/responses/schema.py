@@ -88,11 +88,24 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_obfuscation: bool | None = None
 
 
+class ConversationParam(msgspec.Struct, frozen=True):
+    """A conversation, by its id."""
+
+    id: Annotated[str, Meta(min_length=1, description="Is its id: `conv_…`.")]
+
+
+class ContextManagementParam(msgspec.Struct, frozen=True):
+    """What to do when the conversation grows long. compact_threshold: tokens; at least 1000."""
+
+    type: Literal["compaction"]
+    compact_threshold: Annotated[int, Meta(ge=1000, le=MAX_SAFE_INTEGER)] | None = None
+
+
 class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole body. Fields of features that are not served yet are here to be refused by name."""
+    """The whole body. `input` may be left out by a request that continues something."""
 
     model: NonEmpty
-    input: NonEmpty | list[msgspec.Raw]
+    input: NonEmpty | list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
     stream: bool | None = None
     instructions: str | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
@@ -127,7 +140,7 @@ class ResponsesRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     routing: msgspec.Raw = msgspec.Raw()
     background: bool | None = None
-    previous_response_id: str | None = None
-    conversation: msgspec.Raw = msgspec.Raw()
+    previous_response_id: NonEmpty | None = None
+    conversation: NonEmpty | ConversationParam | None = None
     prompt: msgspec.Raw = msgspec.Raw()
     context_management: msgspec.Raw = msgspec.Raw()

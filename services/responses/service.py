@@ -1,17 +1,24 @@
-"""The Responses API behind its surfaces: open, project, settle. JSON and typed gRPC both end here."""
+"""The Responses API behind its surfaces: open, project, settle, keep. JSON and typed gRPC both end here.
+
+A response that is to be kept is kept before its terminal event goes out, or its whole answer: who has heard of the end can
+read it on every replica.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 import structlog
 
-from services.errors import GatewayError, InternalError
+from services.errors import GatewayError, InternalError, InvalidRequest
 from services.generation.generation import Generation
 from services.generation.generator import Generator
 from services.responses import sse
-from services.responses.native import TERMINAL, NativeLane
+from services.responses.echo import own_path
+from services.responses.keeping import STATELESS, Recorder, State
+from services.responses.native import TERMINAL, NativeLane, status_of, unkept
 from services.responses.objects import Response
 from services.responses.projection import Projection
 from services.responses.stream_events import StreamEvent, Terminal
@@ -26,16 +33,23 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Responses:
-    """The core of this surface. Implements `surface.serving.Surface`."""
+    """The core of this surface. `recorder`: keeps the answer; None where it is not kept. `Kept` makes it a `Surface`."""
 
     ping = sse.PING
 
     def __init__(self, generator: Generator) -> None:
         self._generator = generator
 
-    async def open(self, call: Call, caller: Caller) -> Generation:
+    async def open(
+        self, call: Call, caller: Caller, state: State = STATELESS, response_id: str | None = None
+    ) -> Generation:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`."""
-        return await self._generator.open(call, caller, surface=SURFACE)
+        try:
+            return await self._generator.open(call, caller, surface=SURFACE, response_id=response_id)
+        except InvalidRequest as error:
+            if error.param is not None:
+                error.param = own_path(error.param, state)
+            raise
 
     def new_id(self) -> str:
         """A fresh `resp_…`."""
@@ -47,34 +61,32 @@ class Responses:
 
     # ---- answers -----------------------------------------------------------------------------------------------------
 
-    async def whole(self, generation: Generation) -> bytes:
+    async def whole(self, generation: Generation, recorder: Recorder | None = None) -> bytes:
         """The response as JSON."""
         if generation.opened.native:
-            return await self._native_whole(generation)
-        return _encoder.encode(await self.response(generation))
+            return await self._native_whole(generation, recorder)
+        response, body = await self._folded(generation, recorder)
+        return body if body is not None else _encoder.encode(response)
 
-    async def response(self, generation: Generation) -> Response:
+    async def response(self, generation: Generation, recorder: Recorder | None = None) -> Response:
         """The finished response: the fold of its events. Raises what made it fail."""
-        projection = _projection(generation)
-        async with generation:
-            async for batch in generation.batches:
-                projection.feed(batch)
-            cost = await generation.settle()
-        projection.complete(cost, self._generator.now())
-        return projection.response
+        return (await self._folded(generation, recorder))[0]
 
-    def sse(self, generation: Generation) -> AsyncIterator[bytes]:
+    def sse(self, generation: Generation, recorder: Recorder | None = None) -> AsyncIterator[bytes]:
         """The stream as SSE bytes, whole frames. Failures are events of it; it always ends with `[DONE]`."""
         if generation.opened.native:
-            return self._native_sse(generation)
-        return self._projected_sse(generation)
+            return self._native_sse(generation, recorder)
+        return self._projected_sse(generation, recorder)
 
-    async def events(self, generation: Generation) -> AsyncIterator[list[StreamEvent]]:
+    async def events(
+        self, generation: Generation, recorder: Recorder | None = None
+    ) -> AsyncIterator[list[StreamEvent]]:
         """The stream as public events. Failures are events of it.
 
-        What comes once the answer is finished goes out together with the last event: messages are what costs.
+        What comes once the answer is finished goes out together with the last event: messages are what costs. Who reads
+        this gives the recorder every batch but the last.
         """
-        projection = _projection(generation)
+        projection = _projection(generation, recorder)
         last: list[StreamEvent] = []
         try:
             async with generation:
@@ -86,29 +98,46 @@ class Responses:
                     elif events:
                         yield events
                 cost = await generation.settle()
-            last.append(projection.complete(cost, self._generator.now()))
+            last.append(projection.complete(cost, self.now()))
         except Exception as error:  # noqa: BLE001  # whatever happens, the stream says so and ends properly
             cost = await generation.settle_failed()
             last += projection.fail(_public(error), cost)
+        await _keep_stream(recorder, last)
         yield last
 
-    def failed(self, call: Call, error: Exception) -> bytes:
+    def failed(self, call: Call, error: Exception, recorder: Recorder | None = None, response_id: str = "") -> bytes:
         """The whole stream, as SSE, of an answer that failed before any provider began it."""
         public = _public(error)
-        model = public.model or call.model
-        projection = Projection(call, model, Opened("", ""), self._generator.new_id(), self._generator.now())
-        return _failed(projection, public) + sse.DONE
+        model, state = public.model or call.model, recorder.state if recorder is not None else STATELESS
+        state = msgspec.structs.replace(state, stored=False)
+        projection = Projection(call, model, Opened("", ""), response_id or self.new_id(), self.now(), state=state)
+        return sse.frames(_failed(projection, public)) + sse.DONE
 
     # ---- the two ways to JSON ----------------------------------------------------------------------------------------
 
-    async def _projected_sse(self, generation: Generation) -> AsyncIterator[bytes]:
-        async with aclosing(self.events(generation)) as batches:  # type: ignore[type-var]  # a generator
+    async def _folded(self, generation: Generation, recorder: Recorder | None) -> tuple[Response, bytes | None]:
+        """The response, and its JSON where that was made anyway."""
+        projection = _projection(generation, recorder)
+        async with generation:
+            async for batch in generation.batches:
+                projection.feed(batch)
+            cost = await generation.settle()
+        projection.complete(cost, self.now())
+        return projection.response, await _keep(recorder, projection.response, -1)
+
+    async def _projected_sse(self, generation: Generation, recorder: Recorder | None) -> AsyncIterator[bytes]:
+        async with aclosing(self.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
             async for events in batches:
                 frames = sse.frames(events)
-                yield frames + sse.DONE if isinstance(events[-1], Terminal) else frames
+                if isinstance(events[-1], Terminal):
+                    yield frames + sse.DONE
+                    return
+                if recorder is not None:
+                    recorder.add(frames)
+                yield frames
 
-    async def _native_sse(self, generation: Generation) -> AsyncIterator[bytes]:
-        lane = _lane(generation)
+    async def _native_sse(self, generation: Generation, recorder: Recorder | None) -> AsyncIterator[bytes]:
+        lane = _lane(generation, recorder)
         ended = False
         try:
             async with generation:
@@ -118,23 +147,31 @@ class Responses:
                         if ended:
                             break
                         if isinstance(event, NativeEvent) and event.name in TERMINAL:
-                            frames += (lane.frame(event, await generation.settle()), sse.DONE)
+                            ending, body = lane.ending(event, await generation.settle()), None
+                            if recorder is not None:
+                                recorder.add(b"".join(frames))
+                                body = await _keep_body(recorder, generation, ending.status, ending.body, ending.number)
+                            frames += (ending.frame(body or ending.body), sse.DONE)
                             ended = True
                         elif isinstance(event, NativeEvent):
-                            frames.append(lane.frame(event, None))
+                            frames.append(lane.frame(event))
                     if frames:
-                        yield b"".join(frames)  # after the last, the rest is still read: the connection is used again
+                        data = b"".join(frames)
+                        if recorder is not None and not ended:
+                            recorder.add(data)
+                        yield data  # after the last, the rest is still read: the connection is used again
         except Exception as error:  # noqa: BLE001  # as above
             if ended:
                 return
             cost = await generation.settle_failed()
             if lane.begun:
-                frame = lane.fail(_public(error), generation.usage, cost, generation.created_at)
+                last = lane.fail(_public(error), generation.usage, cost, generation.created_at)
             else:
-                frame = _failed(_projection(generation), _public(error))
-            yield frame + sse.DONE
+                last = _failed(_projection(generation, recorder), _public(error))
+            await _keep_stream(recorder, last)
+            yield sse.frames(last) + sse.DONE
 
-    async def _native_whole(self, generation: Generation) -> bytes:
+    async def _native_whole(self, generation: Generation, recorder: Recorder | None) -> bytes:
         body = b""
         async with generation:
             async for batch in generation.batches:
@@ -142,10 +179,63 @@ class Responses:
                     if isinstance(event, NativeAnswer):
                         body = event.body
             cost = await generation.settle()
-        return _lane(generation).body(body, cost)
+        body = _lane(generation, recorder).body(body, cost)
+        if recorder is not None:
+            body = await _keep_body(recorder, generation, status_of(body), body, -1)
+        return body
 
 
-def _projection(generation: Generation) -> Projection:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The core for one request whose answer is kept. Implements `surface.serving.Surface`."""
+
+    responses: Responses
+    recorder: Recorder | None
+    ping = sse.PING
+
+    async def whole(self, generation: Generation) -> bytes:
+        """The response as JSON."""
+        return await self.responses.whole(generation, self.recorder)
+
+    def sse(self, generation: Generation) -> AsyncIterator[bytes]:
+        """The stream as SSE bytes."""
+        return self.responses.sse(generation, self.recorder)
+
+    def failed(self, call: Call, error: Exception) -> bytes:
+        """The stream of an answer that no provider began."""
+        return self.responses.failed(call, error, self.recorder)
+
+
+async def _keep(recorder: Recorder | None, response: Response, number: int) -> bytes | None:
+    """Keeps a response. Its JSON, if that says what the struct says; the struct is made to say what could not be kept."""
+    if recorder is None:
+        return None
+    body = _encoder.encode(response)
+    lost = await recorder.keep(response.id, response.created_at, response.status, body, number)
+    if not lost:
+        return body
+    response.store = False
+    response.translation_losses = [*response.translation_losses, *lost]
+    return None
+
+
+async def _keep_stream(recorder: Recorder | None, last: list[StreamEvent]) -> None:
+    """Keeps a response with its last events."""
+    if recorder is None:
+        return
+    terminal = last[-1]
+    assert isinstance(terminal, Terminal)
+    recorder.add(sse.frames(last[:-1]))
+    await _keep(recorder, terminal.response, terminal.sequence_number)
+
+
+async def _keep_body(recorder: Recorder, generation: Generation, status: str, body: bytes, number: int) -> bytes:
+    """Keeps a response of the native lane: as it is, or as one that says what could not be kept."""
+    lost = await recorder.keep(generation.response_id, generation.created_at, status, body, number)
+    return unkept(body, lost) if lost else body
+
+
+def _projection(generation: Generation, recorder: Recorder | None) -> Projection:
     return Projection(
         generation.call,
         generation.target.id,
@@ -153,17 +243,23 @@ def _projection(generation: Generation) -> Projection:
         generation.response_id,
         generation.created_at,
         generation.route,
+        recorder.state if recorder is not None else STATELESS,
     )
 
 
-def _failed(projection: Projection, error: GatewayError) -> bytes:
-    """The frames of an answer of which nothing came."""
-    return sse.frames([*projection.start(), *projection.fail(error, None)])
+def _failed(projection: Projection, error: GatewayError) -> list[StreamEvent]:
+    """The events of an answer of which nothing came."""
+    return [*projection.start(), *projection.fail(error, None)]
 
 
-def _lane(generation: Generation) -> NativeLane:
+def _lane(generation: Generation, recorder: Recorder | None) -> NativeLane:
     return NativeLane(
-        generation.call, generation.target.id, generation.opened, generation.response_id, generation.route
+        generation.call,
+        generation.target.id,
+        generation.opened,
+        generation.response_id,
+        generation.route,
+        recorder.state if recorder is not None else STATELESS,
     )
 
 

@@ -17,6 +17,12 @@ def frame(name: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
+def data_of(frames: bytes) -> list[bytes]:
+    """The data of each event of some frames of ours; the `[DONE]` at the end is none."""
+    found = [each.partition(b"data: ")[2] for each in frames.split(b"\n\n")]
+    return [data for data in found if data.startswith(b"{")]
+
+
 def frames(events: list[StreamEvent]) -> bytes:
     """The frames of some public events."""
     return b"".join([frame(str(event.__struct_config__.tag), _encoder.encode(event)) for event in events])

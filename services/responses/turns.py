@@ -6,6 +6,7 @@ from contextlib import aclosing
 from services.responses import intake, sse
 from services.responses.projection import Projection
 from services.responses.service import Responses
+from services.responses.state.asking import Asking
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Finished, Opened
 
@@ -13,13 +14,15 @@ from services.vocabulary.event import Finished, Opened
 class Turns:
     """Answers bodies of `POST /v1/responses`."""
 
-    def __init__(self, responses: Responses) -> None:
+    def __init__(self, responses: Responses, asking: Asking) -> None:
         self._responses = responses
+        self._asking = asking
 
     async def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
         """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first."""
-        generation = await self._responses.open(intake.read(body), caller)
-        async with aclosing(self._responses.sse(generation)) as pieces:  # type: ignore[type-var]  # a generator
+        asked = await self._asking.read(body, caller)
+        generation = await self._responses.open(asked.call, caller, asked.state)
+        async with aclosing(self._responses.sse(generation, asked.recorder)) as pieces:  # type: ignore[type-var]  # a generator
             async for data in pieces:
                 yield data
 

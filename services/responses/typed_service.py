@@ -4,19 +4,24 @@ from contextlib import aclosing
 from typing import Any, Final
 
 import grpc
+import msgspec
 from concentrate.responses.v1 import response_pb2 as pb
+from concentrate.responses.v1 import responses_service_pb2 as service_pb
 from concentrate.responses.v1 import responses_service_pb2_grpc, stream_event_pb2
 from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 
-from services.generation import deadline
 from services.mirror import mirror
 from services.ports import KeyRing
+from services.responses import sse
 from services.responses.objects import Response
 from services.responses.service import Responses
-from services.responses.stream_events import LifecycleEvent, StreamEvent
-from services.responses.typed_request import read
+from services.responses.state.asking import Asking, tenant_of
+from services.responses.state.pages import page_asked
+from services.responses.state.stored import Stored
+from services.responses.stream_events import LifecycleEvent, StreamEvent, Terminal
+from services.responses.typed_answer import answer
+from services.responses.typed_request import body
 from services.surface.credentials import credentials
-from services.surface.patience import patience_s
 from services.surface.serving import answered, head
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,16 +36,19 @@ _EVENT = mirror(StreamEvent, stream_event_pb2.StreamEvent, skip=ECHOED)
 class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     """Serves the typed surface. Errors before the first message are the interceptor's, later ones are events."""
 
-    def __init__(self, responses: Responses, keys: KeyRing) -> None:
+    def __init__(self, responses: Responses, asking: Asking, stored: Stored, keys: KeyRing) -> None:
         self._responses = responses
+        self._stored = stored
+        self._asking = asking
         self._keys = keys
 
     async def CreateResponse(self, request: CreateResponseRequest, context: Context) -> pb.Response:  # noqa: N802
         """One whole response."""
         caller = await self._keys.verify(*credentials(context))
-        deadline.begin(patience_s(context, stream=False))
-        generation = await self._responses.open(read(request, stream=False), caller)
-        message = _RESPONSE.to_message(await answered(generation, self._responses.response(generation)))
+        asked = await self._asking.read(body(request, stream=False), caller, native=False)
+        generation = await self._responses.open(asked.call, caller, asked.state)
+        answering = self._responses.response(generation, asked.recorder)
+        message = _RESPONSE.to_message(await answered(generation, answering))
         await head(context, generation.headers)
         _echo(request, message)
         return message
@@ -50,16 +58,58 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     ) -> None:
         """The events of one response, a message each. A client that leaves aborts the generation."""
         caller = await self._keys.verify(*credentials(context))
-        deadline.begin(patience_s(context, stream=True))
-        generation = await self._responses.open(read(request, stream=True), caller)
+        asked = await self._asking.read(body(request, stream=True), caller, native=False)
+        generation, recorder = await self._responses.open(asked.call, caller, asked.state), asked.recorder
         await head(context, generation.headers)
-        async with aclosing(self._responses.events(generation)) as batches:  # type: ignore[type-var]  # a generator
+        async with aclosing(self._responses.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
             async for events in batches:
+                if recorder is not None and not isinstance(events[-1], Terminal):
+                    recorder.add(sse.frames(events))
                 for event in events:
                     message = _EVENT.to_message(event)
                     if isinstance(event, LifecycleEvent):
                         _echo(request, getattr(message, str(message.WhichOneof("event"))).response)
                     await context.write(message)
+
+    async def GetResponse(self, request: service_pb.GetResponseRequest, context: Context) -> pb.Response:  # noqa: N802
+        """A stored response."""
+        kept = await self._stored.get(await self._tenant(context), request.response_id)
+        return answer(pb.Response(), kept.body)
+
+    async def DeleteResponse(  # noqa: N802
+        self, request: service_pb.DeleteResponseRequest, context: Context
+    ) -> service_pb.DeleteResponseResponse:
+        """Deletes a stored response."""
+        await self._stored.delete(await self._tenant(context), request.response_id)
+        return service_pb.DeleteResponseResponse(id=request.response_id, deleted=True)
+
+    async def ListInputItems(  # noqa: N802
+        self, request: service_pb.ListInputItemsRequest, context: Context
+    ) -> service_pb.ListInputItemsResponse:
+        """The items a response was made from."""
+        listed = await self._stored.input_items(await self._tenant(context), request.response_id, page_asked(request))
+        return answer(service_pb.ListInputItemsResponse(), msgspec.json.encode(listed))
+
+    async def CancelResponse(self, request: service_pb.CancelResponseRequest, context: Context) -> pb.Response:  # noqa: N802
+        """Cancels a response in the background."""
+        kept = await self._stored.cancel(await self._tenant(context), request.response_id)
+        return answer(pb.Response(), kept.body)
+
+    async def ResumeResponse(  # type: ignore[override]  # noqa: N802  # as above
+        self, request: service_pb.ResumeResponseRequest, context: Context
+    ) -> None:
+        """The events of a stored response after a position."""
+        after = request.starting_after if request.HasField("starting_after") else None
+        source = await self._stored.follow(await self._tenant(context), request.response_id, after)
+        async with aclosing(source) as pieces:  # type: ignore[type-var]  # a generator
+            async for frames in pieces:
+                for data in sse.data_of(frames):
+                    event = answer(stream_event_pb2.StreamEvent(), data)
+                    if event.WhichOneof("event") is not None:  # of a type that only a provider knows
+                        await context.write(event)
+
+    async def _tenant(self, context: Context) -> str:
+        return tenant_of(await self._keys.verify(*credentials(context)))
 
 
 def _echo(request: CreateResponseRequest, response: pb.Response) -> None:

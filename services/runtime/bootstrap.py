@@ -19,6 +19,7 @@ from concentrate.http.v1.management_http_service_pb2_grpc import add_ManagementH
 from concentrate.http.v1.messages_http_service_pb2_grpc import add_MessagesHttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
+from concentrate.http.v1.stored_http_service_pb2_grpc import add_StoredHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
@@ -57,6 +58,9 @@ from services.ports import Adapters, KeyRing, Meter, Router, TokenCounter
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.session import Sessions as ResponseSessions
+from services.responses.state.asking import Asking
+from services.responses.state.http_service import StoredHttp
+from services.responses.state.stored import Stored
 from services.responses.turns import Turns
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
@@ -77,6 +81,7 @@ from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.sockets import Sessions
+from services.runtime.state import store_of
 from services.storage.database import Database
 from services.tokens.counter import Counter
 from services.wire.http import Http, Timeouts
@@ -141,14 +146,17 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
     responses = Responses(generator)
     keys = parts.keys
-    http = HttpService(responses, keys, OPENAPI, ping_s=settings.ping_seconds)
+    store = store_of(settings, parts.database)
+    asking, stored = Asking(store), Stored(store)
+    http = HttpService(responses, asking, keys, OPENAPI, ping_s=settings.ping_seconds)
+    stored_http = StoredHttp(stored, keys, ping_s=settings.ping_seconds)
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
-    typed = TypedResponses(responses, keys)
+    typed = TypedResponses(responses, asking, stored, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
-    sessions = ResponseSessions(Turns(responses), keys)
+    sessions = ResponseSessions(Turns(responses, asking), keys)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), sessions),
         *_management(parts.office(), keys),
@@ -161,6 +169,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         Service(
             "concentrate.http.v1.MessagesHttpService", partial(add_MessagesHttpServiceServicer_to_server, messages)
         ),
+        Service("concentrate.http.v1.StoredHttpService", partial(add_StoredHttpServiceServicer_to_server, stored_http)),
         Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]

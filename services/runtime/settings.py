@@ -11,6 +11,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+from services.storage.sealing import keys_of
+
 
 class SettingsError(ValueError):
     """A setting cannot be used as it is. The message names the variable and what it may be."""
@@ -113,6 +115,16 @@ class Settings:
     billing_address: Annotated[
         str | None, Variable("BILLING_ADDRESS", "gRPC address of a billing service elsewhere.")
     ] = None
+    encryption_key: Annotated[
+        Secret | None,
+        Variable(
+            "CONCENTRATE_ENCRYPTION_KEY",
+            "Seals stored content (AES-256-GCM): 32 bytes in base64. Older keys after a comma still open what they sealed.",
+        ),
+    ] = None
+    store_days: Annotated[
+        int, Variable("STORE_DAYS", "Age in days at which a stored response goes, if no younger one continues it.")
+    ] = 30
     redis_url: Annotated[
         Secret | None,
         Variable("REDIS_URL", "Redis or Valkey, for what replicas share: rate limits, live routing metrics."),
@@ -221,6 +233,13 @@ def _check(settings: Settings) -> None:
     credit = settings.bootstrap_credits_usd
     if credit is not None and not (credit.is_finite() and 0 <= credit <= 10**9):
         raise SettingsError(f"CONCENTRATE_BOOTSTRAP_CREDITS_USD={credit} is not between 0 and 1000000000 dollars.")
+    if not 0 < settings.store_days <= 36_500:
+        raise SettingsError(f"STORE_DAYS={settings.store_days} is not between 1 and 36500.")
+    if settings.encryption_key is not None:
+        try:
+            keys_of(settings.encryption_key.reveal())
+        except ValueError as error:
+            raise SettingsError(f"CONCENTRATE_ENCRYPTION_KEY: {error}.") from None
     if not 0 < settings.ping_seconds <= 15:
         raise SettingsError(f"PING_SECONDS={settings.ping_seconds} is not between 0 and 15.")
     for name in ("drain", "upstream_connect", "upstream_first_byte", "upstream_idle", "first_content"):

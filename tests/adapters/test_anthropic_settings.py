@@ -293,7 +293,6 @@ LOST = [
     ({"top_logprobs": 2}, "top_logprobs"),
     ({"verbosity": "low"}, "text.verbosity"),
     ({"truncation": "auto"}, "truncation"),
-    ({"store": True}, "store"),
     ({"prompt_cache_key": "k"}, "prompt_cache_key"),
     ({"prompt_cache_retention": "24h"}, "prompt_cache_retention"),
     ({"service_tier": "flex"}, "service_tier"),

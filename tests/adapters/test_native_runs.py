@@ -39,7 +39,7 @@ def read(stream: bytes, size: int) -> list[Event]:
 
 def sent(stream: bytes, size: int = 100_000) -> bytes:
     lane = NativeLane(CALL, "openai/m", Opened("openai", "x"), "resp_1")
-    return b"".join(lane.frame(event, None) for event in read(stream, size) if isinstance(event, NativeEvent))
+    return b"".join(lane.frame(event) for event in read(stream, size) if isinstance(event, NativeEvent))
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 100_000])

@@ -63,7 +63,11 @@ TABLE = {
     "400 type": wrong("temperature", "temperature", temperature=3.0),
     "400 limit": wrong("max_output_tokens", "max_output_tokens", max_output_tokens=0),
     "400 missing": wrong("model", "model", model=""),
-    "400 not yet": wrong("Background", "background", background=True),
+    "400 background": wrong("ackground", "background", background=True, store=False),
+    "400 continues nothing": Row(
+        "Hi", 400, "previous_response_not_found", "INVALID_ARGUMENT", "PREVIOUS_RESPONSE_NOT_FOUND", ("resp_0", "not found"),
+        param="previous_response_id", more=(("previous_response_id", "resp_0"),),
+    ),
     "400 by the provider": Row(
         "[[fail 400]]", 400, "invalid_request_error", "INVALID_ARGUMENT", "INVALID_REQUEST", ("failed with status 400",),
         about="sandbox/echo",

@@ -28,6 +28,7 @@ PUBLIC = {
     "concentrate.management.v1.CredentialsService",
     "concentrate.management.v1.KeysService",
     "concentrate.management.v1.OrganizationsService",
+    "concentrate.http.v1.StoredHttpService",
     "concentrate.models.v1.ModelsService",
     "concentrate.responses.v1.ResponsesService",
     "grpc.health.v1.Health",

@@ -187,11 +187,9 @@ def test_a_refusal_is_a_part():
 
 
 def test_losses_are_reported_once_per_parameter():
-    """What was lost stands in the response, and `store` is said not to happen."""
-    call = call_of(store=True)
-    _, response = project([Finished("stop")], call, [Loss("seed", "dropped", "a"), Loss("seed", "dropped", "b")])
-    assert {loss["param"] for loss in response["translation_losses"]} == {"seed", "store"}
-    assert response["store"] is False
+    """What was lost stands in the response."""
+    _, response = project([Finished("stop")], None, [Loss("seed", "dropped", "a"), Loss("seed", "dropped", "b")])
+    assert [loss["param"] for loss in response["translation_losses"]] == ["seed"]
 
 
 def test_the_request_is_echoed():

@@ -20,15 +20,20 @@ from services import errors
 from services.errors_grpc import from_rpc_error
 from services.generation.generator import Generator
 from services.responses.service import Responses
+from services.responses.state.asking import Asking
+from services.responses.state.stored import Stored
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
 from services.routing.failover import Failover
 from services.routing.health import LiveHealth
 from services.routing.metrics.live import LiveMetrics
+from services.storage.sealing import Sealer
+from services.store.store import DAY_S, Store
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Finished, Opened, ToolCallDelta, ToolCallDone, ToolCallStarted, UsageReported
 from tests.rpc.kit import ANN, ANSWER, USAGE, FixedAdapters, FixedMeter, FixedRouter, served
+from tests.storage.kit import opened
 
 HI = CreateResponseRequest(model="m1", input_text="Hi")
 KEY = (("authorization", "Bearer sk-cn-v1-good"),)
@@ -55,9 +60,11 @@ async def surface(
         now=lambda: 1000.0,
         new_id=lambda: "resp_1",
     )
-    typed = TypedResponses(Responses(generator), OneKey())
-    async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
-        yield ResponsesServiceStub(channel)
+    async with opened(folder, None) as database:
+        store = Store(database, Sealer(), retention_s=DAY_S)
+        typed = TypedResponses(Responses(generator), Asking(store), Stored(store), OneKey())
+        async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
+            yield ResponsesServiceStub(channel)
 
 
 async def test_a_whole_response(tmp_path: Path):

@@ -26,7 +26,7 @@ from concentrate.responses.v1 import item_pb2 as concentrate_dot_responses_dot_v
 from concentrate.responses.v1 import tool_pb2 as concentrate_dot_responses_dot_v1_dot_tool__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'concentrate/responses/v1/response.proto\x12\x18\x63oncentrate.responses.v1\x1a#concentrate/responses/v1/item.proto\x1a#concentrate/responses/v1/tool.proto\"\xdf\x0c\n\x08Response\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\x19\n\x0c\x63ompleted_at\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x38\n\x06status\x18\x04 \x01(\x0e\x32(.concentrate.responses.v1.ResponseStatus\x12\x36\n\x05\x65rror\x18\x05 \x01(\x0b\x32\'.concentrate.responses.v1.ResponseError\x12G\n\x12incomplete_details\x18\x06 \x01(\x0b\x32+.concentrate.responses.v1.IncompleteDetails\x12\r\n\x05model\x18\x07 \x01(\t\x12.\n\x06output\x18\x08 \x03(\x0b\x32\x1e.concentrate.responses.v1.Item\x12.\n\x05usage\x18\t \x01(\x0b\x32\x1f.concentrate.responses.v1.Usage\x12,\n\x04\x63ost\x18\n \x01(\x0b\x32\x1e.concentrate.responses.v1.Cost\x12>\n\x0bstop_reason\x18\x0b \x01(\x0e\x32$.concentrate.responses.v1.StopReasonH\x01\x88\x01\x01\x12\x45\n\x12translation_losses\x18\x0c \x03(\x0b\x32).concentrate.responses.v1.TranslationLoss\x12\x19\n\x0cinstructions\x18\r \x01(\tH\x02\x88\x01\x01\x12-\n\x05tools\x18\x0e \x03(\x0b\x32\x1e.concentrate.responses.v1.Tool\x12\x39\n\x0btool_choice\x18\x0f \x01(\x0b\x32$.concentrate.responses.v1.ToolChoice\x12\x33\n\x04text\x18\x10 \x01(\x0b\x32%.concentrate.responses.v1.TextOptions\x12:\n\treasoning\x18\x11 \x01(\x0b\x32\'.concentrate.responses.v1.ReasoningEcho\x12\x1b\n\x13parallel_tool_calls\x18\x12 \x01(\x08\x12\x1e\n\x11max_output_tokens\x18\x13 \x01(\x03H\x03\x88\x01\x01\x12\x1b\n\x0emax_tool_calls\x18\x14 \x01(\x03H\x04\x88\x01\x01\x12\x13\n\x0btemperature\x18\x15 \x01(\x01\x12\r\n\x05top_p\x18\x16 \x01(\x01\x12\x18\n\x10presence_penalty\x18\x17 \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x18 \x01(\x01\x12\x14\n\x0ctop_logprobs\x18\x19 \x01(\x05\x12\x38\n\ntruncation\x18\x1a \x01(\x0e\x32$.concentrate.responses.v1.Truncation\x12\r\n\x05store\x18\x1b \x01(\x08\x12\x12\n\nbackground\x18\x1c \x01(\x08\x12\x14\n\x0cservice_tier\x18\x1d \x01(\t\x12\x42\n\x08metadata\x18\x1e \x03(\x0b\x32\x30.concentrate.responses.v1.Response.MetadataEntry\x12!\n\x14previous_response_id\x18\x1f \x01(\tH\x05\x88\x01\x01\x12\x1d\n\x10prompt_cache_key\x18  \x01(\tH\x06\x88\x01\x01\x12#\n\x16prompt_cache_retention\x18! \x01(\tH\x07\x88\x01\x01\x12\x1e\n\x11safety_identifier\x18\" \x01(\tH\x08\x88\x01\x01\x12\x11\n\x04user\x18# \x01(\tH\t\x88\x01\x01\x12\x35\n\x07routing\x18$ \x01(\x0b\x32$.concentrate.responses.v1.RouteTaken\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_completed_atB\x0e\n\x0c_stop_reasonB\x0f\n\r_instructionsB\x14\n\x12_max_output_tokensB\x11\n\x0f_max_tool_callsB\x17\n\x15_previous_response_idB\x13\n\x11_prompt_cache_keyB\x19\n\x17_prompt_cache_retentionB\x14\n\x12_safety_identifierB\x07\n\x05_user\".\n\rResponseError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"O\n\x11IncompleteDetails\x12:\n\x06reason\x18\x01 \x01(\x0e\x32*.concentrate.responses.v1.IncompleteReason\"Q\n\rReasoningEcho\x12\x13\n\x06\x65\x66\x66ort\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07summary\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_effortB\n\n\x08_summary\"\xa2\x02\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12J\n\x14input_tokens_details\x18\x02 \x01(\x0b\x32,.concentrate.responses.v1.InputTokensDetails\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\x12L\n\x15output_tokens_details\x18\x04 \x01(\x0b\x32-.concentrate.responses.v1.OutputTokensDetails\x12\x14\n\x0ctotal_tokens\x18\x05 \x01(\x05\x12<\n\ntool_calls\x18\x06 \x01(\x0b\x32(.concentrate.responses.v1.ToolCallCounts\"f\n\x12InputTokensDetails\x12\x15\n\rcached_tokens\x18\x01 \x01(\x05\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x02 \x01(\x05\x12\x1d\n\x15\x63\x61\x63hed_tokens_created\x18\x03 \x01(\x05\"/\n\x13OutputTokensDetails\x12\x18\n\x10reasoning_tokens\x18\x01 \x01(\x05\"$\n\x0eToolCallCounts\x12\x12\n\nweb_search\x18\x01 \x01(\x05\"\x9b\x01\n\x04\x43ost\x12\r\n\x05total\x18\x01 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12@\n\tbreakdown\x18\x03 \x03(\x0b\x32-.concentrate.responses.v1.Cost.BreakdownEntry\x1a\x30\n\x0e\x42reakdownEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"f\n\x0fTranslationLoss\x12\r\n\x05param\x18\x01 \x01(\t\x12\x34\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32$.concentrate.responses.v1.LossAction\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"Q\n\nRouteTaken\x12\x11\n\trequested\x18\x01 \x01(\t\x12\x0e\n\x06served\x18\x02 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t*\xe8\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESPONSE_STATUS_QUEUED\x10\x01\x12\x1f\n\x1bRESPONSE_STATUS_IN_PROGRESS\x10\x02\x12\x1d\n\x19RESPONSE_STATUS_COMPLETED\x10\x03\x12\x1e\n\x1aRESPONSE_STATUS_INCOMPLETE\x10\x04\x12\x1a\n\x16RESPONSE_STATUS_FAILED\x10\x05\x12\x1d\n\x19RESPONSE_STATUS_CANCELLED\x10\x06*\x84\x01\n\x10IncompleteReason\x12!\n\x1dINCOMPLETE_REASON_UNSPECIFIED\x10\x00\x12\'\n#INCOMPLETE_REASON_MAX_OUTPUT_TOKENS\x10\x01\x12$\n INCOMPLETE_REASON_CONTENT_FILTER\x10\x02*\xed\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x12\x18\n\x14STOP_REASON_TOOL_USE\x10\x04\x12\x17\n\x13STOP_REASON_REFUSAL\x10\x05\x12\x1e\n\x1aSTOP_REASON_CONTENT_FILTER\x10\x06\x12\x1a\n\x16STOP_REASON_PAUSE_TURN\x10\x07*V\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRUNCATION_AUTO\x10\x01\x12\x17\n\x13TRUNCATION_DISABLED\x10\x02*\x8c\x01\n\nLossAction\x12\x1b\n\x17LOSS_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13LOSS_ACTION_DROPPED\x10\x01\x12\x18\n\x14LOSS_ACTION_EMULATED\x10\x02\x12\x17\n\x13LOSS_ACTION_CHANGED\x10\x03\x12\x15\n\x11LOSS_ACTION_MOVED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'concentrate/responses/v1/response.proto\x12\x18\x63oncentrate.responses.v1\x1a#concentrate/responses/v1/item.proto\x1a#concentrate/responses/v1/tool.proto\"\xa6\r\n\x08Response\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ncreated_at\x18\x02 \x01(\x03\x12\x19\n\x0c\x63ompleted_at\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x38\n\x06status\x18\x04 \x01(\x0e\x32(.concentrate.responses.v1.ResponseStatus\x12\x36\n\x05\x65rror\x18\x05 \x01(\x0b\x32\'.concentrate.responses.v1.ResponseError\x12G\n\x12incomplete_details\x18\x06 \x01(\x0b\x32+.concentrate.responses.v1.IncompleteDetails\x12\r\n\x05model\x18\x07 \x01(\t\x12.\n\x06output\x18\x08 \x03(\x0b\x32\x1e.concentrate.responses.v1.Item\x12.\n\x05usage\x18\t \x01(\x0b\x32\x1f.concentrate.responses.v1.Usage\x12,\n\x04\x63ost\x18\n \x01(\x0b\x32\x1e.concentrate.responses.v1.Cost\x12>\n\x0bstop_reason\x18\x0b \x01(\x0e\x32$.concentrate.responses.v1.StopReasonH\x01\x88\x01\x01\x12\x45\n\x12translation_losses\x18\x0c \x03(\x0b\x32).concentrate.responses.v1.TranslationLoss\x12\x19\n\x0cinstructions\x18\r \x01(\tH\x02\x88\x01\x01\x12-\n\x05tools\x18\x0e \x03(\x0b\x32\x1e.concentrate.responses.v1.Tool\x12\x39\n\x0btool_choice\x18\x0f \x01(\x0b\x32$.concentrate.responses.v1.ToolChoice\x12\x33\n\x04text\x18\x10 \x01(\x0b\x32%.concentrate.responses.v1.TextOptions\x12:\n\treasoning\x18\x11 \x01(\x0b\x32\'.concentrate.responses.v1.ReasoningEcho\x12\x1b\n\x13parallel_tool_calls\x18\x12 \x01(\x08\x12\x1e\n\x11max_output_tokens\x18\x13 \x01(\x03H\x03\x88\x01\x01\x12\x1b\n\x0emax_tool_calls\x18\x14 \x01(\x03H\x04\x88\x01\x01\x12\x13\n\x0btemperature\x18\x15 \x01(\x01\x12\r\n\x05top_p\x18\x16 \x01(\x01\x12\x18\n\x10presence_penalty\x18\x17 \x01(\x01\x12\x19\n\x11\x66requency_penalty\x18\x18 \x01(\x01\x12\x14\n\x0ctop_logprobs\x18\x19 \x01(\x05\x12\x38\n\ntruncation\x18\x1a \x01(\x0e\x32$.concentrate.responses.v1.Truncation\x12\r\n\x05store\x18\x1b \x01(\x08\x12\x12\n\nbackground\x18\x1c \x01(\x08\x12\x14\n\x0cservice_tier\x18\x1d \x01(\t\x12\x42\n\x08metadata\x18\x1e \x03(\x0b\x32\x30.concentrate.responses.v1.Response.MetadataEntry\x12!\n\x14previous_response_id\x18\x1f \x01(\tH\x05\x88\x01\x01\x12\x1d\n\x10prompt_cache_key\x18  \x01(\tH\x06\x88\x01\x01\x12#\n\x16prompt_cache_retention\x18! \x01(\tH\x07\x88\x01\x01\x12\x1e\n\x11safety_identifier\x18\" \x01(\tH\x08\x88\x01\x01\x12\x11\n\x04user\x18# \x01(\tH\t\x88\x01\x01\x12\x35\n\x07routing\x18$ \x01(\x0b\x32$.concentrate.responses.v1.RouteTaken\x12\x45\n\x0c\x63onversation\x18% \x01(\x0b\x32/.concentrate.responses.v1.ConversationReference\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_completed_atB\x0e\n\x0c_stop_reasonB\x0f\n\r_instructionsB\x14\n\x12_max_output_tokensB\x11\n\x0f_max_tool_callsB\x17\n\x15_previous_response_idB\x13\n\x11_prompt_cache_keyB\x19\n\x17_prompt_cache_retentionB\x14\n\x12_safety_identifierB\x07\n\x05_user\"#\n\x15\x43onversationReference\x12\n\n\x02id\x18\x01 \x01(\t\".\n\rResponseError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"O\n\x11IncompleteDetails\x12:\n\x06reason\x18\x01 \x01(\x0e\x32*.concentrate.responses.v1.IncompleteReason\"Q\n\rReasoningEcho\x12\x13\n\x06\x65\x66\x66ort\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07summary\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\t\n\x07_effortB\n\n\x08_summary\"\xa2\x02\n\x05Usage\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12J\n\x14input_tokens_details\x18\x02 \x01(\x0b\x32,.concentrate.responses.v1.InputTokensDetails\x12\x15\n\routput_tokens\x18\x03 \x01(\x05\x12L\n\x15output_tokens_details\x18\x04 \x01(\x0b\x32-.concentrate.responses.v1.OutputTokensDetails\x12\x14\n\x0ctotal_tokens\x18\x05 \x01(\x05\x12<\n\ntool_calls\x18\x06 \x01(\x0b\x32(.concentrate.responses.v1.ToolCallCounts\"f\n\x12InputTokensDetails\x12\x15\n\rcached_tokens\x18\x01 \x01(\x05\x12\x1a\n\x12\x63\x61\x63he_write_tokens\x18\x02 \x01(\x05\x12\x1d\n\x15\x63\x61\x63hed_tokens_created\x18\x03 \x01(\x05\"/\n\x13OutputTokensDetails\x12\x18\n\x10reasoning_tokens\x18\x01 \x01(\x05\"$\n\x0eToolCallCounts\x12\x12\n\nweb_search\x18\x01 \x01(\x05\"\x9b\x01\n\x04\x43ost\x12\r\n\x05total\x18\x01 \x01(\x01\x12\x10\n\x08\x63urrency\x18\x02 \x01(\t\x12@\n\tbreakdown\x18\x03 \x03(\x0b\x32-.concentrate.responses.v1.Cost.BreakdownEntry\x1a\x30\n\x0e\x42reakdownEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"f\n\x0fTranslationLoss\x12\r\n\x05param\x18\x01 \x01(\t\x12\x34\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32$.concentrate.responses.v1.LossAction\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"Q\n\nRouteTaken\x12\x11\n\trequested\x18\x01 \x01(\t\x12\x0e\n\x06served\x18\x02 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x03 \x01(\x03\x12\x0e\n\x06reason\x18\x04 \x01(\t*\xe8\x01\n\x0eResponseStatus\x12\x1f\n\x1bRESPONSE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16RESPONSE_STATUS_QUEUED\x10\x01\x12\x1f\n\x1bRESPONSE_STATUS_IN_PROGRESS\x10\x02\x12\x1d\n\x19RESPONSE_STATUS_COMPLETED\x10\x03\x12\x1e\n\x1aRESPONSE_STATUS_INCOMPLETE\x10\x04\x12\x1a\n\x16RESPONSE_STATUS_FAILED\x10\x05\x12\x1d\n\x19RESPONSE_STATUS_CANCELLED\x10\x06*\x84\x01\n\x10IncompleteReason\x12!\n\x1dINCOMPLETE_REASON_UNSPECIFIED\x10\x00\x12\'\n#INCOMPLETE_REASON_MAX_OUTPUT_TOKENS\x10\x01\x12$\n INCOMPLETE_REASON_CONTENT_FILTER\x10\x02*\xed\x01\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_END_TURN\x10\x01\x12\x1a\n\x16STOP_REASON_MAX_TOKENS\x10\x02\x12\x1d\n\x19STOP_REASON_STOP_SEQUENCE\x10\x03\x12\x18\n\x14STOP_REASON_TOOL_USE\x10\x04\x12\x17\n\x13STOP_REASON_REFUSAL\x10\x05\x12\x1e\n\x1aSTOP_REASON_CONTENT_FILTER\x10\x06\x12\x1a\n\x16STOP_REASON_PAUSE_TURN\x10\x07*V\n\nTruncation\x12\x1a\n\x16TRUNCATION_UNSPECIFIED\x10\x00\x12\x13\n\x0fTRUNCATION_AUTO\x10\x01\x12\x17\n\x13TRUNCATION_DISABLED\x10\x02*\x8c\x01\n\nLossAction\x12\x1b\n\x17LOSS_ACTION_UNSPECIFIED\x10\x00\x12\x17\n\x13LOSS_ACTION_DROPPED\x10\x01\x12\x18\n\x14LOSS_ACTION_EMULATED\x10\x02\x12\x17\n\x13LOSS_ACTION_CHANGED\x10\x03\x12\x15\n\x11LOSS_ACTION_MOVED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,40 +37,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESPONSE_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_COST_BREAKDOWNENTRY']._loaded_options = None
   _globals['_COST_BREAKDOWNENTRY']._serialized_options = b'8\001'
-  _globals['_RESPONSESTATUS']._serialized_start=2819
-  _globals['_RESPONSESTATUS']._serialized_end=3051
-  _globals['_INCOMPLETEREASON']._serialized_start=3054
-  _globals['_INCOMPLETEREASON']._serialized_end=3186
-  _globals['_STOPREASON']._serialized_start=3189
-  _globals['_STOPREASON']._serialized_end=3426
-  _globals['_TRUNCATION']._serialized_start=3428
-  _globals['_TRUNCATION']._serialized_end=3514
-  _globals['_LOSSACTION']._serialized_start=3517
-  _globals['_LOSSACTION']._serialized_end=3657
+  _globals['_RESPONSESTATUS']._serialized_start=2927
+  _globals['_RESPONSESTATUS']._serialized_end=3159
+  _globals['_INCOMPLETEREASON']._serialized_start=3162
+  _globals['_INCOMPLETEREASON']._serialized_end=3294
+  _globals['_STOPREASON']._serialized_start=3297
+  _globals['_STOPREASON']._serialized_end=3534
+  _globals['_TRUNCATION']._serialized_start=3536
+  _globals['_TRUNCATION']._serialized_end=3622
+  _globals['_LOSSACTION']._serialized_start=3625
+  _globals['_LOSSACTION']._serialized_end=3765
   _globals['_RESPONSE']._serialized_start=144
-  _globals['_RESPONSE']._serialized_end=1775
-  _globals['_RESPONSE_METADATAENTRY']._serialized_start=1533
-  _globals['_RESPONSE_METADATAENTRY']._serialized_end=1580
-  _globals['_RESPONSEERROR']._serialized_start=1777
-  _globals['_RESPONSEERROR']._serialized_end=1823
-  _globals['_INCOMPLETEDETAILS']._serialized_start=1825
-  _globals['_INCOMPLETEDETAILS']._serialized_end=1904
-  _globals['_REASONINGECHO']._serialized_start=1906
-  _globals['_REASONINGECHO']._serialized_end=1987
-  _globals['_USAGE']._serialized_start=1990
-  _globals['_USAGE']._serialized_end=2280
-  _globals['_INPUTTOKENSDETAILS']._serialized_start=2282
-  _globals['_INPUTTOKENSDETAILS']._serialized_end=2384
-  _globals['_OUTPUTTOKENSDETAILS']._serialized_start=2386
-  _globals['_OUTPUTTOKENSDETAILS']._serialized_end=2433
-  _globals['_TOOLCALLCOUNTS']._serialized_start=2435
-  _globals['_TOOLCALLCOUNTS']._serialized_end=2471
-  _globals['_COST']._serialized_start=2474
-  _globals['_COST']._serialized_end=2629
-  _globals['_COST_BREAKDOWNENTRY']._serialized_start=2581
-  _globals['_COST_BREAKDOWNENTRY']._serialized_end=2629
-  _globals['_TRANSLATIONLOSS']._serialized_start=2631
-  _globals['_TRANSLATIONLOSS']._serialized_end=2733
-  _globals['_ROUTETAKEN']._serialized_start=2735
-  _globals['_ROUTETAKEN']._serialized_end=2816
+  _globals['_RESPONSE']._serialized_end=1846
+  _globals['_RESPONSE_METADATAENTRY']._serialized_start=1604
+  _globals['_RESPONSE_METADATAENTRY']._serialized_end=1651
+  _globals['_CONVERSATIONREFERENCE']._serialized_start=1848
+  _globals['_CONVERSATIONREFERENCE']._serialized_end=1883
+  _globals['_RESPONSEERROR']._serialized_start=1885
+  _globals['_RESPONSEERROR']._serialized_end=1931
+  _globals['_INCOMPLETEDETAILS']._serialized_start=1933
+  _globals['_INCOMPLETEDETAILS']._serialized_end=2012
+  _globals['_REASONINGECHO']._serialized_start=2014
+  _globals['_REASONINGECHO']._serialized_end=2095
+  _globals['_USAGE']._serialized_start=2098
+  _globals['_USAGE']._serialized_end=2388
+  _globals['_INPUTTOKENSDETAILS']._serialized_start=2390
+  _globals['_INPUTTOKENSDETAILS']._serialized_end=2492
+  _globals['_OUTPUTTOKENSDETAILS']._serialized_start=2494
+  _globals['_OUTPUTTOKENSDETAILS']._serialized_end=2541
+  _globals['_TOOLCALLCOUNTS']._serialized_start=2543
+  _globals['_TOOLCALLCOUNTS']._serialized_end=2579
+  _globals['_COST']._serialized_start=2582
+  _globals['_COST']._serialized_end=2737
+  _globals['_COST_BREAKDOWNENTRY']._serialized_start=2689
+  _globals['_COST_BREAKDOWNENTRY']._serialized_end=2737
+  _globals['_TRANSLATIONLOSS']._serialized_start=2739
+  _globals['_TRANSLATIONLOSS']._serialized_end=2841
+  _globals['_ROUTETAKEN']._serialized_start=2843
+  _globals['_ROUTETAKEN']._serialized_end=2924
 # @@protoc_insertion_point(module_scope)

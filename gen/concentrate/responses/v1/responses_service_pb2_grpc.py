@@ -47,6 +47,31 @@ class ResponsesServiceStub:
                 request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CreateResponseRequest.SerializeToString,
                 response_deserializer=concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.FromString,
                 _registered_method=True)
+        self.GetResponse = channel.unary_unary(
+                '/concentrate.responses.v1.ResponsesService/GetResponse',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.GetResponseRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
+                _registered_method=True)
+        self.DeleteResponse = channel.unary_unary(
+                '/concentrate.responses.v1.ResponsesService/DeleteResponse',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseResponse.FromString,
+                _registered_method=True)
+        self.ListInputItems = channel.unary_unary(
+                '/concentrate.responses.v1.ResponsesService/ListInputItems',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsResponse.FromString,
+                _registered_method=True)
+        self.CancelResponse = channel.unary_unary(
+                '/concentrate.responses.v1.ResponsesService/CancelResponse',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
+                _registered_method=True)
+        self.ResumeResponse = channel.unary_stream(
+                '/concentrate.responses.v1.ResponsesService/ResumeResponse',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ResumeResponseRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.FromString,
+                _registered_method=True)
 
 
 class ResponsesServiceServicer:
@@ -70,6 +95,41 @@ class ResponsesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetResponse(self, request, context):
+        """Gets a stored response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteResponse(self, request, context):
+        """Deletes a stored response.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInputItems(self, request, context):
+        """Lists the items a response was made from: those of its own input, and of the responses it continues.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelResponse(self, request, context):
+        """Cancels a response that is made in the background. One that has ended stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeResponse(self, request, context):
+        """Streams the events of a stored response after a position, to the end; of one in the background, as they come.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ResponsesServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +141,31 @@ def add_ResponsesServiceServicer_to_server(servicer, server):
             'StreamResponse': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamResponse,
                     request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CreateResponseRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.SerializeToString,
+            ),
+            'GetResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetResponse,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.GetResponseRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.SerializeToString,
+            ),
+            'DeleteResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteResponse,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseResponse.SerializeToString,
+            ),
+            'ListInputItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInputItems,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsResponse.SerializeToString,
+            ),
+            'CancelResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelResponse,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.SerializeToString,
+            ),
+            'ResumeResponse': grpc.unary_stream_rpc_method_handler(
+                    servicer.ResumeResponse,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ResumeResponseRequest.FromString,
                     response_serializer=concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.SerializeToString,
             ),
     }
@@ -138,6 +223,141 @@ class ResponsesService:
             target,
             '/concentrate.responses.v1.ResponsesService/StreamResponse',
             concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CreateResponseRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/GetResponse',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.GetResponseRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/DeleteResponse',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.DeleteResponseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInputItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/ListInputItems',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ListInputItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/CancelResponse',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/ResumeResponse',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ResumeResponseRequest.SerializeToString,
             concentrate_dot_responses_dot_v1_dot_stream__event__pb2.StreamEvent.FromString,
             options,
             channel_credentials,

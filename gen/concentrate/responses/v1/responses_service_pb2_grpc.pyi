@@ -48,6 +48,16 @@ class ResponsesServiceStub:
     What can fail before the first event is a status. After it, an `error` event and `response_failed` end the stream,
     and the status is OK. Cancelling aborts the generation; what was generated is charged.
     """
+    GetResponse: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.GetResponseRequest, _response_pb2.Response]
+    """Gets a stored response."""
+    DeleteResponse: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.DeleteResponseRequest, _responses_service_pb2.DeleteResponseResponse]
+    """Deletes a stored response."""
+    ListInputItems: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.ListInputItemsRequest, _responses_service_pb2.ListInputItemsResponse]
+    """Lists the items a response was made from: those of its own input, and of the responses it continues."""
+    CancelResponse: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.CancelResponseRequest, _response_pb2.Response]
+    """Cancels a response that is made in the background. One that has ended stays as it is."""
+    ResumeResponse: _grpc.UnaryStreamMultiCallable[_responses_service_pb2.ResumeResponseRequest, _stream_event_pb2.StreamEvent]
+    """Streams the events of a stored response after a position, to the end; of one in the background, as they come."""
 
 @_typing.type_check_only
 class ResponsesServiceAsyncStub(ResponsesServiceStub):
@@ -62,6 +72,16 @@ class ResponsesServiceAsyncStub(ResponsesServiceStub):
     What can fail before the first event is a status. After it, an `error` event and `response_failed` end the stream,
     and the status is OK. Cancelling aborts the generation; what was generated is charged.
     """
+    GetResponse: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.GetResponseRequest, _response_pb2.Response]  # type: ignore[assignment]
+    """Gets a stored response."""
+    DeleteResponse: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.DeleteResponseRequest, _responses_service_pb2.DeleteResponseResponse]  # type: ignore[assignment]
+    """Deletes a stored response."""
+    ListInputItems: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.ListInputItemsRequest, _responses_service_pb2.ListInputItemsResponse]  # type: ignore[assignment]
+    """Lists the items a response was made from: those of its own input, and of the responses it continues."""
+    CancelResponse: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.CancelResponseRequest, _response_pb2.Response]  # type: ignore[assignment]
+    """Cancels a response that is made in the background. One that has ended stays as it is."""
+    ResumeResponse: _aio.UnaryStreamMultiCallable[_responses_service_pb2.ResumeResponseRequest, _stream_event_pb2.StreamEvent]  # type: ignore[assignment]
+    """Streams the events of a stored response after a position, to the end; of one in the background, as they come."""
 
 class ResponsesServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers with the models of all configured providers."""
@@ -85,5 +105,45 @@ class ResponsesServiceServicer(metaclass=_abc_1.ABCMeta):
         What can fail before the first event is a status. After it, an `error` event and `response_failed` end the stream,
         and the status is OK. Cancelling aborts the generation; what was generated is charged.
         """
+
+    @_abc_1.abstractmethod
+    def GetResponse(
+        self,
+        request: _responses_service_pb2.GetResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_response_pb2.Response, _abc.Awaitable[_response_pb2.Response]]:
+        """Gets a stored response."""
+
+    @_abc_1.abstractmethod
+    def DeleteResponse(
+        self,
+        request: _responses_service_pb2.DeleteResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_responses_service_pb2.DeleteResponseResponse, _abc.Awaitable[_responses_service_pb2.DeleteResponseResponse]]:
+        """Deletes a stored response."""
+
+    @_abc_1.abstractmethod
+    def ListInputItems(
+        self,
+        request: _responses_service_pb2.ListInputItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_responses_service_pb2.ListInputItemsResponse, _abc.Awaitable[_responses_service_pb2.ListInputItemsResponse]]:
+        """Lists the items a response was made from: those of its own input, and of the responses it continues."""
+
+    @_abc_1.abstractmethod
+    def CancelResponse(
+        self,
+        request: _responses_service_pb2.CancelResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_response_pb2.Response, _abc.Awaitable[_response_pb2.Response]]:
+        """Cancels a response that is made in the background. One that has ended stays as it is."""
+
+    @_abc_1.abstractmethod
+    def ResumeResponse(
+        self,
+        request: _responses_service_pb2.ResumeResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_stream_event_pb2.StreamEvent], _abc.AsyncIterator[_stream_event_pb2.StreamEvent]]:
+        """Streams the events of a stored response after a position, to the end; of one in the background, as they come."""
 
 def add_ResponsesServiceServicer_to_server(servicer: ResponsesServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -186,7 +186,6 @@ def _note_the_rest(call: Call, losses: Losses) -> None:
         ("top_logprobs", bool(call.top_logprobs)),
         ("text.verbosity", call.verbosity in ("low", "high")),
         ("truncation", call.truncation == "auto"),
-        ("store", bool(call.store)),
         ("prompt_cache_key", call.prompt_cache_key is not None),
         ("prompt_cache_retention", call.prompt_cache_retention == "24h"),
     )

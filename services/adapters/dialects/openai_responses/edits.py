@@ -5,6 +5,7 @@
   the provider would refuse them.
 * Sealed reasoning loses its tag, or is left out where another provider or credential sealed it; so are reasoning and receipts
   of hosted tools that the gateway wrote for another provider.
+* `store` is false, because the gateway keeps what is to be kept; so the seals of reasoning are asked for.
 * A reasoning effort the model lacks becomes the nearest it has; a model that does not reason is not asked to, nor shown
   reasoning.
 """
@@ -44,6 +45,7 @@ _OUR_RECEIPT: Final = "hosted_tool_item"
 _REFERENCE: Final = "item_reference"
 
 _NULL: Final = msgspec.Raw(b"null")
+_FALSE: Final = msgspec.Raw(b"false")
 
 _entries = msgspec.json.Decoder(list[Fields])
 _fields = msgspec.json.Decoder(Fields)
@@ -67,6 +69,9 @@ def native_request(call: Call, target: Target) -> HttpRequest:
             fields[name] = _without_ours(raw, losses)
     if any(_may_be_foreign(item) for item in call.items):
         fields["input"] = _without_foreign(fields["input"], call, target, losses)
+    fields["store"] = _FALSE
+    if call.store and SEALS not in call.include and (target.facts.efforts or _asks_to_reason(call, target)):
+        fields["include"] = _raw([*call.include, SEALS])
     if target.facts.efforts is not None and (call.reasoning is not None or call.include):
         _fit_reasoning(fields, call, target, losses)
     omitted = target.quirks.get("omit")
@@ -74,6 +79,11 @@ def native_request(call: Call, target: Target) -> HttpRequest:
         if fields.pop(name, None) is not None:
             losses.append(Loss(name, "dropped", f"{target.provider.name} refuses this parameter."))
     return HttpRequest(PATH, msgspec.json.encode(fields), {"content-type": "application/json"}, losses=losses)
+
+
+def _asks_to_reason(call: Call, target: Target) -> bool:
+    """Whether a model of which nothing is known is to reason."""
+    return target.facts.efforts is None and call.reasoning is not None and call.reasoning.effort != "none"
 
 
 def failures_lost(call: Call) -> list[Loss]:

@@ -79,7 +79,7 @@ def write_request(call: Call, target: Target) -> HttpRequest:
         "top_logprobs": call.top_logprobs,
         "include": _include(call, target),
         "truncation": call.truncation,
-        "store": call.store if call.store is not None else False,
+        "store": False,  # the gateway keeps what is to be kept
         "metadata": call.metadata or None,
         "user": call.user,
         "safety_identifier": call.safety_identifier,
@@ -111,11 +111,11 @@ def _reasoning_options(call: Call, target: Target, losses: list[Loss]) -> Json |
 
 
 def _include(call: Call, target: Target) -> list[str] | None:
-    """What was asked for, and the seal of reasoning: nothing is stored, so the next turn cannot do without it."""
+    """What was asked for, and the seal of reasoning: nothing is stored there, so the next turn cannot do without it."""
     include = list(call.include)
     if target.facts.efforts == []:
         return [name for name in include if name != SEALS] or None
-    if call.reasoning is not None and SEALS not in include:
+    if (call.reasoning is not None or (call.store and target.facts.efforts)) and SEALS not in include:
         include.append(SEALS)
     return include or None
 

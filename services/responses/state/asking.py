@@ -1,0 +1,152 @@
+"""What a request says of earlier ones: whether its answer is kept, and the items it continues."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from services.errors import InvalidRequest, NotFound, PreviousResponseNotFound, RequestTooLarge
+from services.responses import intake
+from services.responses.intake import Given
+from services.responses.keeping import Recorder, State
+from services.responses.schema import ConversationParam, ResponsesRequest
+from services.responses.state import items
+from services.responses.state.recording import Recording
+from services.store.records import UNDER_WAY
+from services.store.store import Store
+from services.vocabulary.call import Call
+from services.vocabulary.caller import Caller
+from services.vocabulary.event import Loss
+
+CONTEXT_BYTES_MAX: Final = 64 << 20
+"""What a request may continue, as JSON."""
+
+REFERENCE: Final = "item_reference"
+
+_POLICY: Final = "Nothing is kept: the key's policy or zero data retention forbids it."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request, understood. own: the items of its own, where they are not as it gave them; recorder: None keeps nothing."""
+
+    call: Call
+    state: State
+    given: Given
+    own: Sequence[msgspec.Raw] | None
+    recorder: Recorder | None
+
+
+class Asking:
+    """Reads requests."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def read(self, body: bytes, caller: Caller, *, native: bool = True) -> Asked:
+        """The request in a JSON body. Raises `InvalidRequest` and `NotFound`. native: the body may travel as it is."""
+        given = intake.parse(body)
+        request, tenant = given.request, tenant_of(caller)
+        if request.previous_response_id and request.conversation:
+            raise InvalidRequest(
+                "`previous_response_id` and `conversation` exclude each other.", param="previous_response_id"
+            )
+        own: list[msgspec.Raw] | None = None
+        context = await self._context(request, tenant)
+        if b'"item_reference"' in bytes(given.fields.get("input", b"")):
+            own = await self._resolved(items.own_items(given), context, tenant)
+        call = intake.call_of(given, context, own)
+        state = _state(call, request, caller, len(context))
+        keeps = state.stored or state.conversation_id is not None
+        call = msgspec.structs.replace(call, store=keeps, native=call.native if native else None)
+        recorder = Recording(self._store, tenant, state, items.input_of(given, own)) if keeps else None
+        return Asked(call, state, given, own, recorder)
+
+    async def _context(self, request: ResponsesRequest, tenant: str) -> list[msgspec.Raw]:
+        """The items of what is continued, oldest first."""
+        if request.previous_response_id is not None:
+            return await self._previous(tenant, request.previous_response_id)
+        if request.conversation is not None:
+            return await self._conversation(tenant, conversation_id(request))
+        return []
+
+    async def _previous(self, tenant: str, response_id: str) -> list[msgspec.Raw]:
+        turns = await self._store.chain(tenant, response_id)
+        if not turns:
+            raise PreviousResponseNotFound(
+                f"Previous response with id '{response_id}' not found, or one that it continues was deleted.",
+                param="previous_response_id",
+            )
+        if turns[-1].status in UNDER_WAY:
+            raise InvalidRequest(
+                f"The response {response_id!r} has not ended yet, so it cannot be continued.",
+                param="previous_response_id",
+            )
+        _check_size(sum(len(turn.input) + len(turn.output) for turn in turns), "previous_response_id")
+        context: list[msgspec.Raw] = []
+        for turn in turns:
+            context += items.items_of(turn.input)
+            context += items.output_of(turn.output)
+        return context
+
+    async def _conversation(self, tenant: str, conversation: str) -> list[msgspec.Raw]:
+        rows = await self._store.items(tenant, conversation)
+        if rows is None:
+            raise NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
+        _check_size(sum(len(row.item) for row in rows), "conversation")
+        return [msgspec.Raw(row.item) for row in rows]
+
+    async def _resolved(
+        self, given: list[msgspec.Raw], context: Sequence[msgspec.Raw], tenant: str
+    ) -> list[msgspec.Raw]:
+        """The items with those in the place of references that are known; carry judges the others."""
+        wanted = [head.id for head in map(items.head_of, given) if head.type == REFERENCE and head.id]
+        known = {items.head_of(item).id: item for item in context}
+        asked = [item_id for item_id in wanted if item_id not in known]
+        if asked:
+            ours = {items.response_of(item_id) for item_id in asked} - {None}
+            foreign = [item_id for item_id in asked if items.response_of(item_id) is None]
+            outputs = await self._store.outputs_with(tenant, [each for each in ours if each], foreign)
+            for output in outputs.values():
+                known |= {items.head_of(item).id: item for item in items.output_of(output)}
+        found = []
+        for item in given:
+            head = items.head_of(item)
+            found.append(known.get(head.id, item) if head.type == REFERENCE else item)
+        return found
+
+
+def tenant_of(caller: Caller) -> str:
+    """Whose responses a caller sees: those of its organisation, else of its key."""
+    return caller.org_id or caller.key_id
+
+
+def conversation_id(request: ResponsesRequest) -> str:
+    """The id of the conversation a request names."""
+    named = request.conversation
+    return named.id if isinstance(named, ConversationParam) else named or ""
+
+
+def _state(call: Call, request: ResponsesRequest, caller: Caller, context: int) -> State:
+    policy = caller.policy
+    allowed = policy.store and not policy.zdr and not (call.routing is not None and call.routing.zdr)
+    stored = allowed and request.store is not False
+    background = bool(request.background)
+    if background:
+        raise InvalidRequest("Background responses are not served yet; leave `background` out.", param="background")
+    if request.conversation is not None and not allowed:
+        raise InvalidRequest(_POLICY, param="conversation")
+    return State(
+        stored=stored,
+        background=background,
+        previous_response_id=request.previous_response_id,
+        conversation_id=conversation_id(request) or None,
+        context=context,
+        losses=[Loss("store", "dropped", _POLICY)] if request.store and not allowed else (),
+    )
+
+
+def _check_size(size: int, param: str) -> None:
+    if size > CONTEXT_BYTES_MAX:
+        raise RequestTooLarge(f"What is continued is larger than {CONTEXT_BYTES_MAX >> 20} MiB.", param=param)

@@ -1,0 +1,1 @@
+"""What outlives a request: responses, the events of their streams, conversations."""

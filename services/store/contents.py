@@ -1,0 +1,47 @@
+"""Between a response object and its columns: the output stands apart, and everything is sealed."""
+
+from typing import Any, Final
+
+import msgspec
+
+from services.storage.sealing import Sealer
+from services.store.records import Kept
+
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encoder: Final = msgspec.json.Encoder()
+_EMPTY: Final = msgspec.Raw(b"[]")
+
+
+def split(body: bytes) -> tuple[bytes, bytes]:
+    """A response object without its output, and the output. Key order stays."""
+    fields = _fields.decode(body)
+    output = bytes(fields.get("output", _EMPTY))
+    fields["output"] = _EMPTY
+    return _encoder.encode(fields), output
+
+
+def joined(head: bytes, output: bytes) -> bytes:
+    """The response object again."""
+    fields = _fields.decode(head)
+    fields["output"] = msgspec.Raw(output)
+    return _encoder.encode(fields)
+
+
+def columns(body: bytes, response_id: str, sealer: Sealer) -> dict[str, bytes]:
+    """The columns of a response object."""
+    head, output = split(body)
+    return {"head": sealer.seal(head, response_id), "output": sealer.seal(output, response_id)}
+
+
+def kept(row: Any, sealer: Sealer) -> Kept:
+    """A row of `responses` as it was kept."""
+    return Kept(
+        id=row.id,
+        created_at=row.created_at,
+        status=row.status,
+        background=row.background,
+        body=joined(sealer.open(row.head, row.id), sealer.open(row.output, row.id)),
+        last_number=row.last_number,
+        previous_id=row.previous_id,
+        conversation_id=row.conversation_id,
+    )
