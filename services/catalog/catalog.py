@@ -20,6 +20,7 @@ from services.errors import InvalidRequest, ModelNotFound
 
 # An upstream model id is put into URLs: no spaces, no query, no escapes, and (below) no way up.
 _UPSTREAM_ID = re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._:/+=~-]{0,511}")
+SANDBOX = "sandbox"
 _QUOTED_MAX = 100  # characters of a wrong id that an error repeats
 
 
@@ -68,7 +69,12 @@ class Catalog:
             _check_dates(model)
             self._add(model, names)
         self._add_found(local)
-        self._pool = [model for model in rows.models if model.tier is not None and not _ends(model)]
+        self._pool = _pool(rows.models)
+        tiers = sorted({model.tier for model in self._pool if model.tier is not None})
+        newest = sorted(self._pool, key=lambda model: model.created, reverse=True)
+        self.tiers: Mapping[int, Sequence[Model]] = {
+            tier: [model for model in newest if model.tier == tier] for tier in tiers
+        }
         for row in rows.prices:
             if row.since:
                 _check_date(row.since, f"price of {row.provider}/{row.model}: since")
@@ -166,7 +172,10 @@ class Catalog:
 
     @property
     def pool(self) -> Sequence[Model]:
-        """What `auto` may choose from: the models with a quality tier that somebody still promises."""
+        """What `auto` may choose from: the models with a quality tier that somebody still promises.
+
+        The sandbox is one only where there is nothing else. `tiers` has the same by quality tier, newest first.
+        """
         return self._pool
 
     def _add(self, model: Model, names: Mapping[str, str]) -> None:
@@ -247,6 +256,11 @@ def dialect_of(provider: Provider, upstream: str) -> str:
 def _speaks(offer: Offer, model: Model, providers: Mapping[str, Provider], dialects: Collection[str]) -> bool:
     provider = providers.get(offer.provider)
     return provider is not None and (offer.dialect or dialect_of(provider, offer.upstream or model.id)) in dialects
+
+
+def _pool(models: Iterable[Model]) -> list[Model]:
+    found = [model for model in models if model.tier is not None and not _ends(model)]
+    return [model for model in found if model.offers[0].provider != SANDBOX] or found
 
 
 def _ends(model: Model) -> bool:

@@ -26,7 +26,9 @@ from services.routing.snapshot import Snapshot
 from services.vocabulary.call import Call, Message, Text
 
 CHOICES_MAX: Final = 5
-SANDBOX: Final = "sandbox"
+NEWEST: Final = 32
+"""So many models of each quality tier are looked at, however large the catalogue is."""
+
 LATENCY: Final = metric.parse("p50_latency", param="routing.model.sort")
 UPTIME: Final = metric.parse("uptime", param="routing.model.sort")
 _CODE: Final = ("```", "def ", "class ", "SELECT ", "function ", "{\n", "=>", "#include")
@@ -84,14 +86,15 @@ def difficulty(call: Call, needs: Needs) -> float:
 
 
 def _fitting(band: Band, call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> list[_Candidate]:
-    """What can serve the call: models of the band, or else any. The sandbox only where nothing else is configured."""
-    everything = snapshot.catalog.pool
-    pool = [model for model in everything if model.offers[0].provider != SANDBOX] or everything
+    """What can serve the call: the newest models of the band, else the newest of all, else any."""
     inside: list[Model] = []
     outside: list[Model] = []
-    for model in pool:
-        (inside if band.tier_min <= (model.tier or 0) <= band.tier_max else outside).append(model)
-    return _able(inside, call, needs, policy, snapshot) or _able(outside, call, needs, policy, snapshot)
+    for tier, models in snapshot.catalog.tiers.items():
+        (inside if band.tier_min <= tier <= band.tier_max else outside).extend(models[:NEWEST])
+    for models in (inside, outside, snapshot.catalog.pool):
+        if found := _able(models, call, needs, policy, snapshot):
+            return found
+    return []
 
 
 def _able(models: Iterable[Model], call: Call, needs: Needs, policy: Policy, snapshot: Snapshot) -> list[_Candidate]:

@@ -21,12 +21,18 @@ from services.ports import Adapters
 from services.routing.asking import Asking
 from services.routing.health import Attempt, LiveHealth
 from services.routing.hedging import Hedging
+from services.routing.metric import parse
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event, Opened
 from services.vocabulary.usage import Usage
 
 FIRST_CONTENT_S: Final = 60.0
 """How long a target that is not the last may stay silent. Reasoning models think for long, so this is generous."""
+
+SLOWER_MAX: Final = 4.0
+LEAST_S: Final = 10.0
+"""One that is known waits no longer than so many times its slowest answers took (99 % were quicker), but at least so long. Not
+so where the caller asks for much thought: that takes longer than what is usual."""
 
 PROBE_S: Final = 10.0
 """How long one may that has failed before and is asked whether it works again."""
@@ -64,6 +70,10 @@ class Opening:
         """Aborts the provider's work, also when `batches` was never read: a generator that has not begun closes nothing."""
         await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator
         await self.source.close()
+
+
+_SLOWEST: Final = parse("p99_latency", param="")
+_SLOWEST_WHOLE: Final = parse("p99_e2e_latency", param="")
 
 
 class Failover:
@@ -119,7 +129,13 @@ class Failover:
         left = chain.left_s
         if not chain.left:
             return left
-        patience = min(self._first_content_s, PROBE_S) if asking.attempt.probing else self._first_content_s
+        patience = self._first_content_s
+        if asking.attempt.probing:
+            patience = min(patience, PROBE_S)
+        elif not _thinks(chain.call):
+            slowest = self._health.usual(asking.target, _SLOWEST if chain.call.stream else _SLOWEST_WHOLE)
+            if slowest is not None:
+                patience = min(patience, max(LEAST_S, SLOWER_MAX * slowest))
         return patience if left is None else min(patience, left / 2)
 
     async def _race(self, first: Asking, hedge_s: float, chain: "_Chain") -> Opening | None:
@@ -216,6 +232,10 @@ class _Chain:
             model=failures[0].model or self.targets[0].id,
             kind="timeout" if late else failures[0].kind,
         )
+
+
+def _thinks(call: Call) -> bool:
+    return call.reasoning is not None and call.reasoning.effort not in (None, "none", "minimal", "low")
 
 
 async def _cut_off(task: "asyncio.Future[GatewayError | None]", asking: Asking, chain: _Chain) -> None:

@@ -14,13 +14,18 @@ from services.catalog.schema import Target
 from services.errors import GatewayError
 from services.routing import breaker
 from services.routing.breaker import Breakers, Circuit
-from services.routing.metric import Metric
+from services.routing.interval import DEFAULT_S
+from services.routing.metric import Metric, parse
 from services.routing.metrics.bucket import Key, Observation, Outcome
 from services.routing.metrics.live import LiveMetrics
 from services.vocabulary.usage import Usage
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 _NOTHING: Final = Usage()
+_REQUESTS: Final = parse("total_requests", param="")
+
+MEASURED_MIN: Final = 20
+"""So many attempts a percentile needs before it is relied on."""
 
 
 class LiveHealth:
@@ -35,6 +40,12 @@ class LiveHealth:
     def value(self, target: Target, metric: Metric, interval_s: int) -> float | None:
         """A live metric; None when nothing was measured."""
         return self._metrics.view().value(target.model, target.provider.id, metric, interval_s)
+
+    def usual(self, target: Target, metric: Metric) -> float | None:
+        """A metric of the last quarter of an hour, where enough was measured to rely on it; else None."""
+        if (self.value(target, _REQUESTS, DEFAULT_S) or 0) < MEASURED_MIN:
+            return None
+        return self.value(target, metric, DEFAULT_S)
 
     def open_until(self, target: Target) -> float | None:
         """Until when the target rests; None when it may be asked."""

@@ -10,7 +10,6 @@ from typing import Final
 from services.catalog.schema import Target
 from services.routing import metric
 from services.routing.health import LiveHealth
-from services.routing.interval import DEFAULT_S
 from services.vocabulary.call import Call
 
 SHARE_MAX: Final = 0.05
@@ -20,12 +19,8 @@ SAVED_MAX: Final = 10.0
 """So many hedges may be saved up while answers are quick."""
 
 SOONEST_S: Final = 0.05
-MEASURED_MIN: Final = 20
-"""So many attempts a percentile needs before it is believed."""
-
 _STREAMED: Final = metric.parse("p95_latency", param="")
 _WHOLE: Final = metric.parse("p95_e2e_latency", param="")
-_REQUESTS: Final = metric.parse("total_requests", param="")
 
 
 class Hedging:
@@ -41,9 +36,7 @@ class Hedging:
         if call.routing is None or not call.routing.hedge or not self._share_max:
             return None
         self._saved = min(SAVED_MAX, self._saved + self._share_max)
-        if (self._health.value(target, _REQUESTS, DEFAULT_S) or 0) < MEASURED_MIN:
-            return None
-        usual = self._health.value(target, _STREAMED if call.stream else _WHOLE, DEFAULT_S)
+        usual = self._health.usual(target, _STREAMED if call.stream else _WHOLE)
         return None if usual is None else max(SOONEST_S, usual)
 
     def allow(self) -> bool:

@@ -10,13 +10,14 @@ import pytest
 
 from services.catalog.schema import Facts, Target
 from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout
+from services.routing import failover
 from services.routing.breaker import FAILURES_IN_A_ROW, Breakers
 from services.routing.failover import FAREWELL_S, Failover, Opening
-from services.routing.health import LiveHealth
-from services.routing.hedging import MEASURED_MIN, Hedging
+from services.routing.health import MEASURED_MIN, LiveHealth
+from services.routing.hedging import Hedging
 from services.routing.metrics.bucket import Key, Observation, Outcome
 from services.routing.metrics.live import LiveMetrics
-from services.vocabulary.call import Call
+from services.vocabulary.call import Call, ReasoningOptions
 from services.vocabulary.event import Event, Finished, NativeEvent, Opened, TextDelta, UsageReported
 from services.vocabulary.routing import Routing
 from services.vocabulary.usage import Usage
@@ -165,6 +166,18 @@ async def test_the_deadline_is_for_the_whole_chain():
     assert await World(a=[9]).answer(budget_s=0.4 + FAREWELL_S) == "b"
     with pytest.raises(UpstreamTimeout, match="The deadline was over"):
         await World().open(budget_s=0.01)
+
+
+async def test_silence_beyond_what_is_usual_is_not_waited_out(monkeypatch: pytest.MonkeyPatch):
+    """A target that is known to be quick gets less time; not where much thought is asked for."""
+    monkeypatch.setattr(failover, "LEAST_S", 0.05)
+    here = World(a=[opened("a"), 0.4, ANSWER])
+    here.measured(0.02)
+    began = time()
+    assert await here.answer() == "b"
+    assert time() - began < 0.3
+    call = Call(model="m", items=[], stream=True, reasoning=ReasoningOptions(effort="high"))
+    assert (await here.failover.open([A, B], call)).target is A
 
 
 async def test_a_dead_target_is_passed_over_and_probed_by_one_call_at_a_time():
