@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from services.catalog.schema import Provider
+
 
 class Authorizer(Protocol):
     """One credential for one provider.
@@ -19,6 +21,17 @@ class Authorizer(Protocol):
 
     async def authorize(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
         """Headers to add. Raises `UpstreamError(CREDENTIAL)` when no valid credential can be had."""
+        ...
+
+
+class OwnCredentials(Protocol):
+    """Credentials that callers brought for their own calls."""
+
+    async def find(self, credential_id: str, provider_id: str) -> tuple[Authorizer, Provider]:
+        """The credential with this id, and the provider as it is asked with it (its address may depend on that).
+
+        Raises `UpstreamError(CREDENTIAL)` when there is none that can be used.
+        """
         ...
 
 

@@ -13,6 +13,10 @@ from services.adapters.dialect import Kind, UpstreamError
 from services.catalog.environment import has_credentials, has_google_credentials, is_loopback
 from services.catalog.schema import Provider
 
+GOOGLE_JSON = "GOOGLE_CREDENTIALS_JSON"
+"""A service account's key as text, instead of the name of a file that holds it. Only credentials that callers brought have it:
+where they come from nobody can be let name files."""
+
 _AWS_SERVICE = "bedrock"
 _AWS_REGION = "us-east-1"  # where neither variable is set because the base URL is
 _PRIVATE_LENGTH_MIN = 5  # shorter values are parts of ordinary words
@@ -64,7 +68,7 @@ def authorizer_of(provider: Provider, environment: Mapping[str, str]) -> Authori
             return StaticHeaders({auth.header: secret}, fingerprint(provider.id, secret), [secret, *private])
         case "sigv4" if has_credentials(provider, environment):
             return _aws(provider, environment, private)
-        case "google" if has_google_credentials(environment):
+        case "google" if environment.get(GOOGLE_JSON) or has_google_credentials(environment):
             return _google(provider, environment, private)
     if is_loopback(provider.base_url) and (token := _first(auth.loopback_token, environment)) is not None:
         return _bearer(provider, token, private)
@@ -109,7 +113,8 @@ def _aws(provider: Provider, environment: Mapping[str, str], private: Sequence[s
 
 
 def _google(provider: Provider, environment: Mapping[str, str], private: Sequence[str]) -> Authorizer:
-    source = LibrarySource(environment.get("GOOGLE_APPLICATION_CREDENTIALS") or None)
+    key_json = environment.get(GOOGLE_JSON) or None
+    source = LibrarySource(environment.get("GOOGLE_APPLICATION_CREDENTIALS") or None, key_json)
     scope = fingerprint(provider.id, environment.get("GOOGLE_CLOUD_PROJECT", ""))
     return GoogleBearer(source, scope=scope, secrets=private)
 

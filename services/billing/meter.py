@@ -188,6 +188,8 @@ class LedgerMeter:
 
     def _cost(self, outcome: Outcome) -> Cost | None:
         """By the prices of when it began, so that settling again gives the same."""
+        if outcome.byok:
+            return Cost(0, byok=True)
         if outcome.usage is None:
             return None
         return self._pricing.cost(outcome.target, outcome.usage, datetime.fromtimestamp(outcome.began_at, UTC))

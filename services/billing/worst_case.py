@@ -1,6 +1,5 @@
 """What a call may cost at most, before anybody is asked. Pure."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -66,8 +65,8 @@ def worst_case(order: Order, pricing: Pricing, at: datetime) -> WorstCase:
     """What the order may cost at `at`. A model that no row lists goes free: the operator has let such pass, without a price."""
     ceilings, unpriced = [], []
     for target in order.targets:
-        if target.provider.prices == FREE:
-            continue
+        if target.provider.prices == FREE or target.credential:
+            continue  # a credential of the caller's own is paid for elsewhere
         card = pricing.card(target, at)
         if card is not None:
             ceilings.append(_ceiling(order, target, card))
@@ -87,8 +86,3 @@ def _ceiling(order: Order, target: Target, card: RateCard) -> Ceiling:
     if output_max is None:
         output_max = target.facts.max_output or OUTPUT_UNKNOWN
     return Ceiling(prompt, rates["output"] * order.answers, output_max)
-
-
-def priced(targets: Sequence[Target], unpriced: Sequence[str]) -> list[Target]:
-    """The targets that have a price."""
-    return [target for target in targets if target.id not in unpriced]

@@ -206,7 +206,8 @@ class Target(msgspec.Struct, frozen=True):
 
     model: the public slug; `provider/model` names what served. upstream: the id to send. listed: in the catalogue
     (an unlisted model has no price and no known facts). zdr: the provider keeps nothing of
-    what this offer is asked. region: as in the offer.
+    what this offer is asked. region: as in the offer. credential: the id of the caller's own credential (BYOK) to ask with;
+    empty for the gateway's.
     """
 
     provider: Provider
@@ -217,6 +218,7 @@ class Target(msgspec.Struct, frozen=True):
     listed: bool = True
     zdr: bool = False
     region: str = ""
+    credential: str = ""
 
     @property
     def id(self) -> str:

@@ -142,6 +142,7 @@ class Generation:
                 began_at=self._began_at,
                 first_content_ms=self._attempt.first_content_ms,
                 total_ms=self._attempt.lasted_ms,
+                byok=bool(self.target.credential),
             )
         self._cost = await self._meter.settle(self._outcome, self.caller)
         self._settled = True
@@ -149,7 +150,11 @@ class Generation:
 
     def _release(self, usage: Usage | None) -> None:
         """Tells the limiter what was used. Only the first call counts, so each way to the end may say what it knows."""
-        if self._admission is not None:
+        if self._admission is None:
+            return
+        if self.target.credential:
+            self._admission.exempt()
+        else:
             self._admission.settle(usage, self.target.model)
 
     async def _close(self) -> None:

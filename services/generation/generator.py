@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from services.catalog.schema import Target
-from services.errors import GatewayError
+from services.errors import GatewayError, InsufficientCredits, RateLimited
 from services.generation import deadline
 from services.generation.generation import Generation
 from services.generation.heads import note
@@ -67,7 +67,12 @@ class Generator:
         tokens = prompt_tokens(call)
         if self._limiter is None:
             return await self._open(call, caller, surface, response_id, tokens, None)
-        admission = await self._limiter.admit(call, caller, input_tokens=tokens)
+        try:
+            admission = await self._limiter.admit(call, caller, input_tokens=tokens)
+        except RateLimited as refused:
+            if not caller.policy.byok:
+                raise
+            return await self._open(call, caller, surface, response_id, tokens, None, refused)
         try:
             note(admission.headers)
             return await self._open(call, caller, surface, response_id, tokens, admission)
@@ -78,16 +83,32 @@ class Generator:
             raise
 
     async def _open(
-        self, call: Call, caller: Caller, surface: str, response_id: str, tokens: int, admission: Admission | None
+        self,
+        call: Call,
+        caller: Caller,
+        surface: str,
+        response_id: str,
+        tokens: int,
+        admission: Admission | None,
+        refused: RateLimited | None = None,
     ) -> Generation:
+        """`refused`: the limits let nothing in, but what the caller's own credentials serve does not count."""
         began_at = self._now()
         plan = await self._router.plan(call, caller)
         sent = stripped(call, plan.losses) if plan.losses else call
         needs = Needs(sent)
-        hold = await self._meter.hold(_order(response_id, surface, needs, plan.targets, tokens), caller)
-        targets = (
-            [target for target in plan.targets if target.id not in hold.unpriced] if hold.unpriced else plan.targets
-        )
+        targets = _own(plan.targets) if refused is not None else plan.targets
+        if refused is not None and not targets:
+            raise refused
+        try:
+            hold = await self._meter.hold(_order(response_id, surface, needs, targets, tokens), caller)
+        except InsufficientCredits:
+            targets = _own(targets)
+            if not targets:
+                raise
+            hold = Hold(response_id)  # nothing is charged for these
+        if hold.unpriced:
+            targets = [target for target in targets if target.credential or target.id not in hold.unpriced]
         try:
             sent = _within(sent, hold)
             opening = await self._failover.open(targets, sent, budget_s=deadline.left_s())
@@ -132,6 +153,7 @@ class Generator:
             began_at=began_at,
             first_content_ms=None,
             total_ms=(self._now() - began_at) * 1000,
+            byok=bool(spent.target.credential),
         )
         try:
             await self._meter.settle(outcome, caller)  # nothing was held for it: it is paid from what is left
@@ -141,6 +163,11 @@ class Generator:
     def now(self) -> int:
         """Unix seconds."""
         return int(self._now())
+
+
+def _own(targets: Sequence[Target]) -> list[Target]:
+    """Those that the caller's own credentials serve."""
+    return [target for target in targets if target.credential]
 
 
 def _order(response_id: str, surface: str, needs: Needs, targets: Sequence[Target], tokens: int) -> Order:

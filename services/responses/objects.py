@@ -50,11 +50,12 @@ class ResponseUsage(msgspec.Struct):
 
 
 class ResponseCost(msgspec.Struct):
-    """US dollars, exact to the nano-dollar: the total, and its parts per token class."""
+    """US dollars, exact to the nano-dollar: the total, and its parts per token class. byok: an own credential paid."""
 
     total: float
     breakdown: dict[str, float]
     currency: Literal["USD"] = "USD"
+    byok: bool = False
 
 
 class ResponseError(msgspec.Struct):

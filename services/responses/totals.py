@@ -27,4 +27,4 @@ def public_cost(cost: Cost | None) -> ResponseCost | None:
     """Nano-dollars -> dollars. A double holds any nano-dollar amount below nine million dollars exactly as printed."""
     if cost is None:
         return None
-    return ResponseCost(cost.total / 1e9, {name: nanos / 1e9 for name, nanos in cost.parts.items()})
+    return ResponseCost(cost.total / 1e9, {name: nanos / 1e9 for name, nanos in cost.parts.items()}, byok=cost.byok)

@@ -35,7 +35,7 @@ class LiveHealth:
         self._metrics = metrics
         self._breakers = breakers
         self._clock = clock
-        self._forced: set[str] = set()
+        self._forced: set[Circuit] = set()
 
     def value(self, target: Target, metric: Metric, interval_s: int) -> float | None:
         """A live metric; None when nothing was measured."""
@@ -65,14 +65,14 @@ class LiveHealth:
 
     def force(self, target: Target) -> "Attempt | None":
         """Leave to ask a target that rests, for a call that has no other: one at a time; None while one is under way."""
-        if target.id in self._forced:
+        if _circuit(target) in self._forced:
             return None
-        self._forced.add(target.id)
+        self._forced.add(_circuit(target))
         return Attempt(self._metrics, None, target, self._clock, self._clock(), forced=self)
 
     def forced(self, target: Target, *, worked: bool) -> None:
         """A forced attempt is over. One that worked ends the rest."""
-        self._forced.discard(target.id)
+        self._forced.discard(_circuit(target))
         if worked:
             self._breakers.forget(_circuit(target))
 
@@ -82,7 +82,7 @@ class LiveHealth:
 
 
 def _circuit(target: Target) -> Circuit:
-    return Circuit(target.id, "")  # one credential per provider: the gateway's own
+    return Circuit(target.id, target.credential)
 
 
 class Attempt:
@@ -159,6 +159,8 @@ class Attempt:
         if self._over:
             return
         self._over = True
+        if self._target.credential and outcome is not Outcome.OK:
+            return  # what a caller's own credential cannot do says nothing of the provider
         if self._forced is not None:
             self._forced.forced(self._target, worked=outcome is Outcome.OK)
         took = self._clock() - self._began

@@ -52,10 +52,9 @@ def plan(call: Call, snapshot: Snapshot, settled: CallerPolicy = _NOTHING_SETTLE
     models = [call.model, *(call.routing.fallbacks if call.routing is not None else ())]
     choice = auto.choose(call, needs, policy, snapshot) if AUTO in models else None
     found = [target for model in models for target in _offers(model, choice, call, needs, policy, snapshot)]
-    offers = [carry.own_lane(call, target) for target in found]
-    pin = (
-        offers[0] if _pinned(call.model, snapshot) is not None else None
-    )  # the same, in the format of this call's lane
+    found = [carry.own_lane(call, target) for target in found]
+    pin = found[0] if _pinned(call.model, snapshot) is not None else None  # the same, in the format of this call's lane
+    offers = [each for target in found for each in (*_own(target, settled), target)]
     made = _first_that_fits(call, offers, pin, needs, policy, snapshot)
     if not explain:
         return made
@@ -141,8 +140,15 @@ def _sift(
     return kept, excluded
 
 
+def _own(target: Target, settled: CallerPolicy) -> Iterator[Target]:
+    """The same target with each of the caller's own credentials for its provider."""
+    for each in settled.byok:
+        if each.provider == target.provider.id:
+            yield msgspec.structs.replace(target, credential=each.id)
+
+
 def _without_doubles(targets: Sequence[Target]) -> list[Target]:
-    return list({target.id: target for target in targets}.values())
+    return list({(target.id, target.credential): target for target in targets}.values())
 
 
 def _resting(
@@ -154,10 +160,10 @@ def _resting(
 ) -> Plan | None:
     """A plan of the offers that only their rest keeps out: the one asked for, then what may be tried soonest."""
     names = {each.target for each in excluded if each.reason == "RESTING"}
-    found = {target.id: target for target in offers if target.id in names}
+    found = _without_doubles([target for target in offers if target.id in names])
     if not found:
         return None
-    targets = sorted(found.values(), key=lambda each: (each is not pin, snapshot.health.open_until(each) or 0.0))
+    targets = sorted(found, key=lambda each: (each is not pin, snapshot.health.open_until(each) or 0.0))
     others = [each for each in excluded if each.target not in names]
     return Plan(targets, others, losses, "every offer rests after failures; one call at a time still asks")
 

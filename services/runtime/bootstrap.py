@@ -27,6 +27,7 @@ from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceSe
 from services.adapters.adapter import Adapter
 from services.adapters.counting import NoCounts, ProviderCounts
 from services.adapters.credentials import EnvironmentCredentials
+from services.adapters.own_credentials import SealedCredentials
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
 from services.billing.ledger.lease import Lease
@@ -35,6 +36,7 @@ from services.billing.pricing import Pricing
 from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
 from services.byok.cipher import Cipher
+from services.byok.vault import Vault
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
 from services.catalog.schema import Provider
@@ -274,7 +276,10 @@ class _Parts:
         return http, credentials
 
     def adapters(self) -> Adapters:
-        return Adapter(*self._upstream)
+        settings = self.settings
+        cipher = Cipher(hasher_of(settings).derived(SEALING))
+        own = SealedCredentials(Vault(lambda: self.database, cipher).open, providers(settings), settings.environment)
+        return Adapter(*self._upstream, own)
 
     def counter(self) -> TokenCounter:
         return Counter(NoCounts() if self.settings.adapters_address else ProviderCounts(*self._upstream))

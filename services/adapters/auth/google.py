@@ -31,9 +31,13 @@ class GoogleToken(msgspec.Struct, frozen=True):
 class LibrarySource:
     """Tokens by Google's own library. It is imported in the thread that needs the first one: 16 MB, for those who use it."""
 
-    def __init__(self, key_file: str | None) -> None:
-        """`key_file`: a service account's or any other credential file; None looks for default credentials."""
+    def __init__(self, key_file: str | None, key_json: str | None = None) -> None:
+        """`key_file`: a service account's or any other credential file; None looks for default credentials.
+
+        `key_json`: instead of a file, the text of a service account's.
+        """
         self._key_file = key_file
+        self._key_json = key_json
         self._fetch: Callable[[], GoogleToken] | None = None
 
     def __call__(self) -> GoogleToken:
@@ -41,7 +45,7 @@ class LibrarySource:
         if self._fetch is None:
             from services.adapters.auth.google_library import GoogleCredentials  # noqa: PLC0415 - see above
 
-            self._fetch = GoogleCredentials(self._key_file).fetch
+            self._fetch = GoogleCredentials(self._key_file, self._key_json).fetch
         return self._fetch()
 
 

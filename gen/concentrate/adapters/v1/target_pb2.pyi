@@ -98,6 +98,7 @@ class Target(_message.Message):
     LISTED_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
+    CREDENTIAL_FIELD_NUMBER: _builtins.int
     dialect: _builtins.str
     """Names the wire format to speak."""
     model: _builtins.str
@@ -110,6 +111,8 @@ class Target(_message.Message):
     """Says that the provider keeps nothing of the call (zero data retention)."""
     region: _builtins.str
     """Names where the upstream id is served, when that is more than the account's own choice."""
+    credential: _builtins.str
+    """Is the id of the caller's own credential (BYOK) to ask with; empty for the gateway's."""
     @_builtins.property
     def provider(self) -> Global___Provider:
         """Is the provider to ask."""
@@ -129,10 +132,11 @@ class Target(_message.Message):
         listed: _builtins.bool = ...,
         zdr: _builtins.bool = ...,
         region: _builtins.str = ...,
+        credential: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["facts", b"facts", "provider", b"provider"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "region", b"region", "upstream", b"upstream", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["credential", b"credential", "dialect", b"dialect", "facts", b"facts", "listed", b"listed", "model", b"model", "provider", b"provider", "region", b"region", "upstream", b"upstream", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

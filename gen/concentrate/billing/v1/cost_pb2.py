@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!concentrate/billing/v1/cost.proto\x12\x16\x63oncentrate.billing.v1\"\x92\x01\n\x04\x43ost\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x36\n\x05parts\x18\x02 \x03(\x0b\x32\'.concentrate.billing.v1.Cost.PartsEntry\x12\x15\n\rprice_version\x18\x03 \x01(\t\x1a,\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!concentrate/billing/v1/cost.proto\x12\x16\x63oncentrate.billing.v1\"\xa0\x01\n\x04\x43ost\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x36\n\x05parts\x18\x02 \x03(\x0b\x32\'.concentrate.billing.v1.Cost.PartsEntry\x12\x15\n\rprice_version\x18\x03 \x01(\t\x12\x0c\n\x04\x62yok\x18\x04 \x01(\x08\x1a,\n\nPartsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COST_PARTSENTRY']._loaded_options = None
   _globals['_COST_PARTSENTRY']._serialized_options = b'8\001'
   _globals['_COST']._serialized_start=62
-  _globals['_COST']._serialized_end=208
-  _globals['_COST_PARTSENTRY']._serialized_start=164
-  _globals['_COST_PARTSENTRY']._serialized_end=208
+  _globals['_COST']._serialized_end=222
+  _globals['_COST_PARTSENTRY']._serialized_start=178
+  _globals['_COST_PARTSENTRY']._serialized_end=222
 # @@protoc_insertion_point(module_scope)

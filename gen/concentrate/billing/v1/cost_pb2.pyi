@@ -47,10 +47,13 @@ class Cost(_message.Message):
     TOTAL_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
     PRICE_VERSION_FIELD_NUMBER: _builtins.int
+    BYOK_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Is the sum of all parts in nano-dollars, rounded up once."""
     price_version: _builtins.str
     """Names the price data it was made with."""
+    byok: _builtins.bool
+    """Says that the caller's own credential served it, so that nothing is charged."""
     @_builtins.property
     def parts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Holds nano-dollars per token class (input, cache_read, output…)."""
@@ -61,10 +64,11 @@ class Cost(_message.Message):
         total: _builtins.int = ...,
         parts: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
         price_version: _builtins.str = ...,
+        byok: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "price_version", b"price_version", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["byok", b"byok", "parts", b"parts", "price_version", b"price_version", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,180 @@
+"""Provider credentials that are brought: tried first, not charged, not counted, and given up for the gateway's when they fail."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fake_provider import Fake, Reply, Seen, serve
+from tests.gateway import Gateway, serving
+
+MODEL = "mistral/mistral-large-3"
+OURS, THEIRS, MEMBERS = "gateway-own-Wk3R9pLz0q", "theirs-canary-Qx7Zt4Vb8n", "members-canary-Hj2Mf5Kd1s"
+
+
+class Guarded(Fake):
+    """Refuses keys in `bad`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad: set[str] = set()
+
+    def answer(self, seen: Seen) -> Reply:
+        if self.key(seen) in self.bad:
+            self.seen.append(seen)
+            return Reply(json.dumps({"message": f"Unauthorized: {self.key(seen)}"}).encode(), 401)
+        return super().answer(seen)
+
+    @staticmethod
+    def key(seen: Seen) -> str:
+        return seen.headers["authorization"].removeprefix("Bearer ")
+
+    def keys(self) -> list[str]:
+        """The keys it was asked with since the last time."""
+        used = [self.key(seen) for seen in self.seen]
+        self.seen.clear()
+        return used
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Guarded]:
+    with serve(Guarded()) as fake:
+        yield fake  # type: ignore[misc]
+
+
+@pytest.fixture(scope="module")
+def gateway(provider: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    variables = {"MISTRAL_API_KEY": OURS, "MISTRAL_BASE_URL": provider.url, "LOG_LEVEL": "debug"}
+    with serving(tmp_path_factory.mktemp("byok"), variables) as running:
+        yield running
+
+
+@pytest.fixture
+def http(gateway: Gateway) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"{gateway.url}/v1", headers=gateway.headers, timeout=20) as client:
+        yield client
+
+
+def made(http: httpx.Client, path: str, **body: Any) -> Any:
+    answer = http.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def ask(http: httpx.Client, key: str, *, status: int = 200, **body: Any) -> Any:
+    sent = {"model": MODEL, "input": "Hi", **body}
+    answer = http.post("/responses", headers={"authorization": f"Bearer {key}"}, json=sent)
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+def organization(http: httpx.Client, **settings: Any) -> tuple[str, str, str]:
+    """An organisation without credit: its id, its owner's, and a key of its owner."""
+    org = made(http, "/organizations", name="Brings", owner_name="Olga", settings=settings)["id"]
+    owner = http.get(f"/users?org_id={org}").json()["data"][0]["id"]
+    return org, owner, made(http, "/keys", org_id=org, user_id=owner)["key"]
+
+
+def test_it_is_tried_first_and_nothing_is_charged(http: httpx.Client, provider: Guarded):
+    """Without any credit: `cost.byok`, a total of zero. The user's own comes before the organisation's."""
+    org, owner, key = organization(http)
+    assert ask(http, key, status=402)["error"]["code"] == "insufficient_credits"
+    made(http, "/byok", org_id=org, provider="mistral", secret=THEIRS)
+    time.sleep(1)
+    for stream in (False, True):
+        if stream:
+            body = {"model": MODEL, "input": "Hi", "stream": True}
+            text = http.post("/responses", headers={"authorization": f"Bearer {key}"}, json=body).text
+            answer = json.loads(text.split("event: response.completed\ndata: ")[1].split("\n")[0])["response"]
+        else:
+            answer = ask(http, key)
+        assert answer["cost"] == {"total": 0.0, "breakdown": {}, "currency": "USD", "byok": True}
+        assert (answer["status"], answer["usage"]["total_tokens"]) == ("completed", 9)
+    assert provider.keys() == [THEIRS, THEIRS]
+    made(http, "/byok", org_id=org, user_id=owner, provider="mistral", secret=MEMBERS)
+    time.sleep(1)
+    ask(http, key)
+    assert provider.keys() == [MEMBERS]
+    other = made(http, "/keys", org_id=org)["key"]
+    ask(http, other)
+    assert provider.keys() == [THEIRS]
+
+
+def test_a_bad_one_does_not_fail_a_request(http: httpx.Client, provider: Guarded):
+    """Where there is credit, the gateway's is used instead, and charged; the bad one then rests for its owner alone."""
+    key = made(http, "/keys", name="default")["key"]
+    own = made(http, "/byok", provider="mistral", secret=THEIRS)
+    time.sleep(1)
+    provider.bad = {THEIRS}
+    try:
+        answer = ask(http, key)
+        assert provider.keys() == [THEIRS, OURS]
+        assert (answer["cost"]["byok"], answer["cost"]["total"] > 0) == (False, True)
+        org, _, brings = organization(http)
+        made(http, "/byok", org_id=org, provider="mistral", secret=MEMBERS)
+        time.sleep(1)
+        ask(http, brings)
+        assert provider.keys() == [MEMBERS]
+    finally:
+        provider.bad = set()
+    assert http.delete(f"/byok/{own['id']}").json()["deleted"]
+    time.sleep(1)
+    ask(http, key)
+    assert provider.keys() == [OURS]
+
+
+def test_limits_of_the_gateway_do_not_count_it(http: httpx.Client, provider: Guarded):
+    """One request a minute, and three are served: with an own credential they are between its owner and the provider."""
+    org, owner, _ = organization(http)
+    made(http, "/byok", org_id=org, provider="mistral", secret=THEIRS)
+    key = made(http, "/keys", org_id=org, user_id=owner, limits={"requests_per_minute": 1})["key"]
+    for _ in range(3):
+        ask(http, key)
+    assert provider.keys() == [THEIRS] * 3
+    assert ask(http, key, model="sandbox/echo")
+    assert ask(http, key, status=429, model="sandbox/echo")["error"]["code"] == "rate_limit_exceeded"
+
+
+def test_it_can_be_switched_off(http: httpx.Client, provider: Guarded):
+    """By a setting of any scope above the key, and by disabling it."""
+    org, owner, key = organization(http, byok=False)
+    row = made(http, "/byok", org_id=org, provider="mistral", secret=THEIRS)
+    ask(http, key, status=402)
+    http.patch(f"/organizations/{org}", json={"settings": {"byok": True}})
+    time.sleep(1)
+    ask(http, key)
+    http.patch(f"/byok/{row['id']}", json={"disabled": True})
+    time.sleep(1)
+    ask(http, key, status=402)
+    assert provider.keys() == [THEIRS]
+    assert owner
+
+
+def test_nothing_of_it_is_to_be_seen(http: httpx.Client, provider: Guarded, gateway: Gateway):
+    """In no answer, error, audit row, log line or database file; what a provider quotes of it is taken out."""
+    org, _, key = organization(http)
+    secret = "canary-secret-Zz9Xy8Wv7Uu6"
+    row = made(http, "/byok", org_id=org, provider="mistral", secret=secret)
+    assert row["masked"] == "...7Uu6"
+    time.sleep(1)
+    provider.bad = {secret}
+    try:
+        told = http.post("/responses", headers={"authorization": f"Bearer {key}"}, json={"model": MODEL, "input": "Hi"})
+    finally:
+        provider.bad = set()
+    assert told.status_code == 424
+    shown = [told.text, str(told.headers)]
+    shown += [http.get(path).text for path in ("/byok", f"/byok/{row['id']}", f"/audit?org_id={org}", "/audit?limit=100")]
+    shown.append(gateway.log.read_text())
+    folder = gateway.log.parent
+    files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    for text in shown:
+        assert secret not in text
+    for content in files:
+        assert secret.encode() not in content
+        assert key.encode() not in content
+    assert any(row["id"].encode() in content for content in files)
+    provider.keys()
