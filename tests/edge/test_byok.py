@@ -167,7 +167,9 @@ def test_nothing_of_it_is_to_be_seen(http: httpx.Client, provider: Guarded, gate
         provider.bad = set()
     assert told.status_code == 424
     shown = [told.text, str(told.headers)]
-    shown += [http.get(path).text for path in ("/byok", f"/byok/{row['id']}", f"/audit?org_id={org}", "/audit?limit=100")]
+    shown += [
+        http.get(path).text for path in ("/byok", f"/byok/{row['id']}", f"/audit?org_id={org}", "/audit?limit=100")
+    ]
     shown.append(gateway.log.read_text())
     folder = gateway.log.parent
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]

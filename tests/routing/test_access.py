@@ -74,11 +74,11 @@ def test_rules_hold_for_pins_fallbacks_unlisted_models_and_auto():
 
 
 def test_what_is_settled_for_a_caller_adds_to_what_the_request_wants():
-    """Zero data retention by policy; providers with credentials of the caller's own before others that are equal."""
+    """Zero data retention by policy; providers with credentials of the caller's own before others that are equal, and twice."""
     assert ids(zdr=True) == ["b/m"]
     with pytest.raises(NoZdrRoute):
         ids(zdr=True, model="n")
-    assert ids(own="c") == ["c/m", "a/m", "b/m"]
+    assert ids(own="c") == ["c/m", "c/m", "a/m", "b/m"]
     dear = world({"m": dict.fromkeys("abc", ANY)}, prices=Prices({"a": 3, "b": 1, "c": 1}))
-    assert ids(own="c", snapshot=dear, routing={"provider": {"sort": "cost"}}) == ["c/m", "b/m", "a/m"]
-    assert ids(own="a", snapshot=dear, routing={"provider": {"sort": "cost"}}) == ["b/m", "c/m", "a/m"]
+    assert ids(own="c", snapshot=dear, routing={"provider": {"sort": "cost"}}) == ["c/m", "c/m", "b/m", "a/m"]
+    assert ids(own="a", snapshot=dear, routing={"provider": {"sort": "cost"}}) == ["b/m", "c/m", "a/m", "a/m"]
