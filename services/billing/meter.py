@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.billing.ledger.lease import Lease
 from services.billing.ledger.operations import Granted, Operation, Release, Reserve, Result, Settle
-from services.billing.ledger.posting import post
+from services.billing.ledger.posting import must_last, post
 from services.billing.pricing import Pricing
 from services.billing.usage_rows import rows
 from services.billing.worst_case import LEAST_OUTPUT, MINIMUM_OUTPUT, WorstCase, worst_case
@@ -79,7 +79,7 @@ class LedgerMeter:
         unpriced: Literal["deny", "allow"] = "deny",
     ) -> None:
         """`clock`: Unix seconds. unpriced: whether models without a price serve callers whose credit is limited."""
-        self._group: Group[Operation, Result] = database.writer.group(post)
+        self._group: Group[Operation, Result] = database.writer.group(post, durable=must_last)
         self._pricing = pricing
         self._clock = clock
         self._lease = lease

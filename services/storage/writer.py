@@ -1,24 +1,31 @@
 """The one thread of a process that writes, and group commit: what waits when a transaction begins goes into that one.
 
-A commit that reaches the disk costs milliseconds, however much is in it; so under load many requests share one. Work that
-fails undoes itself alone (a savepoint). When the database itself fails (gone, busy, full, a deadlock) the whole transaction
-is tried again, so *work may run more than once and must write under ids of its own*; the answer is that of the last run.
+A commit that reaches the disk costs milliseconds, however much is in it; so under load many requests share one, and the
+thread then waits a moment for more. Work that fails undoes itself alone (a savepoint). When the database itself fails (gone,
+busy, full, a deadlock) the whole transaction is tried again, so *work may run more than once and must write under ids of
+its own*; the answer is that of the last run.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
 import structlog
 
 from services.errors import Overloaded
+from services.storage.batch import Handler, Kind, apply
+from services.storage.statements import Statements
 from services.storage.transient import is_transient
 
 WAITING_MAX: Final = 10_000
 PATIENCE_S: Final = 5.0
+COMPANY_S: Final = 0.003
+"""How long a transaction waits for others to join it, when lately some did."""
+
 _BATCH_MAX: Final = 500
 _PAUSES_S: Final = (0.0, 0.02, 0.1, 0.3, 1.0, 2.0)
 
@@ -28,31 +35,28 @@ Work = TypeVar("Work")
 Result = TypeVar("Result")
 T = TypeVar("T")
 
-Handler = Callable[[sa.Connection, Sequence[Work]], Sequence[Result | Exception]]
-"""Does several pieces of work of one kind at once: an answer or an error for each, in order."""
-
 
 class _Pending:
-    __slots__ = ("future", "handler", "loop", "work")
+    __slots__ = ("future", "kind", "loop", "timer", "work")
 
-    def __init__(self, handler: Handler[Any, Any], work: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self.handler = handler
+    def __init__(self, kind: Kind, work: Any, loop: asyncio.AbstractEventLoop, patience_s: float) -> None:
+        self.kind = kind
         self.work = work
         self.loop = loop
         self.future: asyncio.Future[Any] = loop.create_future()
+        self.timer = loop.call_later(patience_s, _give_up, self.future)
 
 
 class Group(Generic[Work, Result]):
     """Work of one kind, which the handler gets together."""
 
-    def __init__(self, writer: "Writer", handler: Handler[Work, Result]) -> None:
+    def __init__(self, writer: "Writer", kind: Kind) -> None:
         self._writer = writer
-        self._handler = handler
+        self._kind = kind
 
-    async def submit(self, work: Work, *, patience_s: float = PATIENCE_S) -> Result:
+    def submit(self, work: Work, *, patience_s: float = PATIENCE_S) -> "asyncio.Future[Result]":
         """As `Writer.submit`."""
-        result: Result = await self._writer.enqueue(self._handler, work, patience_s)
-        return result
+        return self._writer.enqueue(self._kind, work, patience_s)
 
 
 class Writer:
@@ -64,6 +68,8 @@ class Writer:
         self._waiting_max = waiting_max
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._connection: sa.Connection | None = None
+        self._statements: Statements | None = None
         self._closing = threading.Event()
 
     async def submit(self, work: Callable[[sa.Connection], T], *, patience_s: float = PATIENCE_S) -> T:
@@ -72,25 +78,30 @@ class Writer:
         Raises what it raised, or `Overloaded`: the queue is full, or nothing was committed within `patience_s` seconds.
         Work whose caller has gone before it began is not done.
         """
-        result: T = await self.enqueue(_each, work, patience_s)
+        result: T = await self.enqueue(Kind(), work, patience_s)
         return result
 
-    def group(self, handler: Handler[Work, Result]) -> Group[Work, Result]:
-        """Work that is cheaper done together: `handler` gets all of it that one transaction takes."""
-        return Group(self, handler)
+    def group(
+        self, handler: Handler[Work, Result], *, durable: Callable[[Work], bool] = lambda _: True
+    ) -> Group[Work, Result]:
+        """Work that is cheaper done together: `handler` gets all of it that one transaction takes.
 
-    def enqueue(self, handler: Handler[Any, Any], work: Any, patience_s: float) -> Awaitable[Any]:
+        durable: whether the work must survive a power cut. What need not is committed sooner, where the database lets us.
+        """
+        return Group(self, Kind(handler, durable))
+
+    def enqueue(self, kind: Kind, work: Any, patience_s: float) -> "asyncio.Future[Any]":
         """For `submit` and `Group`."""
         if self._closing.is_set():
             raise Overloaded("The gateway is shutting down.", retry_after=1)
         if self._queue.qsize() >= self._waiting_max:
             raise Overloaded("Too much is waiting to be written to the database.", retry_after=1)
-        pending = _Pending(handler, work, asyncio.get_running_loop())
+        pending = _Pending(kind, work, asyncio.get_running_loop(), patience_s)
         self._queue.put(pending)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="database-writer", daemon=True)
             self._thread.start()
-        return _patiently(pending.future, patience_s)
+        return pending.future
 
     async def close(self) -> None:
         """Does what waits, and ends."""
@@ -103,25 +114,32 @@ class Writer:
     # ---- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        open_ = True
-        while open_:
+        company, alone = False, 0
+        while True:
             batch = [self._queue.get()]
+            if company and self._queue.empty():
+                self._closing.wait(COMPANY_S)
             while len(batch) < _BATCH_MAX and not self._queue.empty():
                 batch.append(self._queue.get())
-            open_ = None not in batch
+            alone = 0 if len(batch) > 1 else alone + 1
+            company = alone < 2
             self._do([pending for pending in batch if pending is not None])
+            if None in batch:
+                self._disconnect()
+                return
 
     def _do(self, batch: list[_Pending]) -> None:
         """Hands out answers or errors, once they are on the disk."""
         work: list[_Pending] = []
         for pause in _PAUSES_S:
-            self._closing.wait(pause)
+            if pause:
+                self._closing.wait(pause)
             if not (work := [pending for pending in batch if not pending.future.done()]):
                 return
             try:
-                with self._engine.begin() as connection:
-                    answers = _apply(connection, work)
+                answers = self._transaction(work)
             except Exception as error:  # noqa: BLE001  # whoever waits must hear of it
+                self._disconnect()
                 if not is_transient(error):
                     _deliver(work, [error] * len(work))
                     return
@@ -131,71 +149,60 @@ class Writer:
                 return
         _deliver(work, [Overloaded("The database is not available.", retry_after=2)] * len(work))
 
+    def _transaction(self, work: list[_Pending]) -> Sequence[Any]:
+        """Answers, committed. Work of one kind is done in a transaction of its own making; if it fails, one by one."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        if self._statements is None:
+            self._statements = Statements(self._connection)
+        kind, statements = work[0].kind, self._statements
+        if kind.handler is not None and all(pending.kind is kind for pending in work):
+            statements.begin(durable=any(kind.durable(pending.work) for pending in work))
+            try:
+                answers = kind.handler(statements, [pending.work for pending in work])
+                statements.commit()
+            except Exception as error:
+                statements.rollback()
+                if is_transient(error):
+                    raise
+                if len(work) == 1:
+                    return [error]
+            else:
+                return answers
+        statements.make_durable()
+        with self._connection.begin():
+            return apply(self._connection, statements, [(pending.kind, pending.work) for pending in work])
 
-def _apply(connection: sa.Connection, batch: list[_Pending]) -> Sequence[Any]:
-    kinds: dict[Handler[Any, Any], list[int]] = {}
-    for index, pending in enumerate(batch):
-        kinds.setdefault(pending.handler, []).append(index)
-    answers: list[Any] = [None] * len(batch)
-    for handler, indices in kinds.items():
-        done = _together(connection, handler, [batch[index].work for index in indices], alone=len(kinds) == 1)
-        for index, answer in zip(indices, done, strict=True):
-            answers[index] = answer
-    return answers
-
-
-def _together(connection: sa.Connection, handler: Handler[Any, Any], work: list[Any], *, alone: bool) -> Sequence[Any]:
-    """All of a kind in one savepoint; if that fails, each in its own."""
-    if handler is _each:
-        return [_one(connection, handler, each) for each in work]
-    try:
-        if alone and len(work) == 1:
-            return handler(connection, work)
-        with connection.begin_nested():
-            return handler(connection, work)
-    except Exception as error:
-        if is_transient(error) or (alone and len(work) == 1):
-            raise
-        return [_one(connection, handler, each) for each in work]
-
-
-def _one(connection: sa.Connection, handler: Handler[Any, Any], work: Any) -> Any:
-    try:
-        with connection.begin_nested():
-            return handler(connection, [work])[0]
-    except Exception as error:
-        if is_transient(error):
-            raise
-        return error
-
-
-def _each(connection: sa.Connection, work: Sequence[Callable[[sa.Connection], Any]]) -> Sequence[Any]:
-    return [each(connection) for each in work]
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.invalidate()
+            with contextlib.suppress(Exception):
+                self._connection.close()
+        self._connection = self._statements = None
 
 
 def _deliver(batch: list[_Pending], answers: Sequence[Any]) -> None:
     """Hands answers to their event loops: one wake-up for each loop."""
-    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[_Pending, Any]]] = {}
     for pending, answer in zip(batch, answers, strict=True):
-        loops.setdefault(pending.loop, []).append((pending.future, answer))
+        loops.setdefault(pending.loop, []).append((pending, answer))
     for loop, results in loops.items():
         if not loop.is_closed():
             loop.call_soon_threadsafe(_resolve, results)
 
 
-def _resolve(results: list[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, answer in results:
-        if future.done():  # nobody waits any more
+def _resolve(results: list[tuple[_Pending, Any]]) -> None:
+    for pending, answer in results:
+        pending.timer.cancel()
+        if pending.future.done():  # nobody waits any more
             continue
         if isinstance(answer, Exception):
-            future.set_exception(answer)
+            pending.future.set_exception(answer)
         else:
-            future.set_result(answer)
+            pending.future.set_result(answer)
 
 
-async def _patiently(future: asyncio.Future[Any], patience_s: float) -> Any:
-    try:
-        async with asyncio.timeout(patience_s):
-            return await future
-    except TimeoutError:
-        raise Overloaded("The database does not answer in time.", retry_after=2) from None
+def _give_up(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_exception(Overloaded("The database does not answer in time.", retry_after=2))

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from services.billing.ledger import budgets, funds
 from services.billing.ledger.operations import Granted, Released, Settled
-from services.billing.ledger.posting import post
+from services.billing.ledger.posting import must_last, post
 from services.billing.ledger.tables import holds, transfers
 from services.errors import Conflict, InsufficientCredits, InvalidRequest, NotFound
 from services.storage.database import Database
@@ -23,7 +23,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.group = database.writer.group(post)
+        self.group = database.writer.group(post, durable=must_last)
 
     async def do(self, operation):
         return await self.group.submit(operation)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from services.errors import Overloaded
 from services.storage.database import Database, open_database
 from services.storage.engines import UnusableDatabase, parse
+from services.storage.statements import Statements
 from services.storage.writer import Writer
 from tests.postgres import serving_postgres
 from tests.storage.kit import KINDS, opened, url_of
@@ -54,9 +55,9 @@ async def test_work_that_waits_shares_a_transaction(database: Database):
     """A hundred writers cost few commits, and a handler of a kind gets its work together."""
     sizes: list[int] = []
 
-    def handler(connection: sa.Connection, work: list[int]) -> list[int]:
+    def handler(statements: Statements, work: list[int]) -> list[int]:
         sizes.append(len(work))
-        connection.execute(sa.text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in work])
+        statements.run("INSERT INTO numbers VALUES (?)", [(n,) for n in work])
         return [n * 10 for n in work]
 
     group = database.writer.group(handler)
@@ -68,8 +69,8 @@ async def test_work_that_waits_shares_a_transaction(database: Database):
 async def test_a_group_that_fails_is_done_one_by_one(database: Database):
     """One bad piece of work does not take the others with it."""
 
-    def handler(connection: sa.Connection, work: list[int]) -> list[int]:
-        connection.execute(sa.text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in work])
+    def handler(statements: Statements, work: list[int]) -> list[int]:
+        statements.run("INSERT INTO numbers VALUES (?)", [(n,) for n in work])
         return work
 
     group = database.writer.group(handler)

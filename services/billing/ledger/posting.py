@@ -9,25 +9,28 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-import sqlalchemy as sa
 
 from services.billing.ledger import sql
 from services.billing.ledger.book import Account, Book, Budget, OpenHold
 from services.billing.ledger.operations import HOUSE, Operation, Release, Reserve, Result, Settle
-from services.billing.ledger.sql import Statements
 from services.errors import InsufficientCredits
+from services.storage.statements import Statements
 
 _reserved: Final = msgspec.json.Decoder(dict[str, int])
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def post(connection: sa.Connection, operations: Sequence[Operation]) -> Sequence[Result | Exception]:
+def post(statements: Statements, operations: Sequence[Operation]) -> Sequence[Result | Exception]:
     """An answer for each operation, or `InsufficientCredits`. Raises `IntegrityError` for what was posted before."""
-    statements = Statements(connection)
     book = _read(statements, operations)
     answers = [_apply(book, operation) for operation in operations]
     _write(statements, book, [operation for operation in operations if isinstance(operation, Settle)])
     return answers
+
+
+def must_last(operation: Operation) -> bool:
+    """Whether it must survive a power cut: what was earned must. A hold that is lost was a promise to a process that is too."""
+    return isinstance(operation, Settle)
 
 
 def _apply(book: Book, operation: Operation) -> Result | InsufficientCredits:
@@ -82,12 +85,12 @@ def _write(statements: Statements, book: Book, settled: Sequence[Settle]) -> Non
     )
     statements.run(sql.USAGE, [bill.usage for bill in settled])
     changed = [account for account in book.accounts.values() if account.paid or account.reserved]
-    statements.run(sql.MOVE, [(account.paid, account.reserved, account.id) for account in changed])
     budgets = [budget for each in book.budgets.values() for budget in each if budget.changed]
     statements.run(sql.SPEND, [(budget.start, budget.spent, budget.held, budget.id) for budget in budgets])
     statements.run(sql.EVENT, book.events)
     statements.run(sql.DAILY, _daily(settled))
-    statements.run(sql.MOVE, [(book.house[name], 0, name) for name in HOUSE if book.house.get(name)])
+    moves = [(account.paid, account.reserved, account.id) for account in changed]
+    statements.run(sql.MOVE, moves + [(book.house[name], 0, name) for name in HOUSE if book.house.get(name)])
 
 
 def _daily(settled: Sequence[Settle]) -> Sequence[tuple[object, ...]]:

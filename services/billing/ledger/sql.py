@@ -1,13 +1,6 @@
-"""The statements of the ledger's hot path, as text: compiled once by hand, they cost a third of what SQLAlchemy's do.
+"""The statements of the ledger's hot path, as `storage.statements` wants them."""
 
-Written for SQLite; PostgreSQL differs in the mark for parameters, in how a list is passed, and in locking what was read.
-"""
-
-import json
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Final
 
 from services.billing.usage_tables import COUNTS, usage, usage_daily
 
@@ -39,38 +32,3 @@ DAILY: Final = (
     f" ON CONFLICT ({', '.join(_DAY)}) DO UPDATE SET "
     + ", ".join(f"{name} = usage_daily.{name} + excluded.{name}" for name in _DAILY)
 )
-
-
-class Statements:
-    """The statements on one connection."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-        self._postgres = connection.dialect.name == "postgresql"
-
-    def rows(self, statement: str, values: Iterable[str]) -> Sequence[Any]:
-        """What is found for a list of values; nothing for none, without asking."""
-        listed = sorted(set(values))
-        if not listed:
-            return ()
-        parameter = listed if self._postgres else json.dumps(listed)
-        return self._connection.exec_driver_sql(_spelled(statement, self._postgres), (parameter,)).fetchall()
-
-    def run(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """The statement for each row."""
-        if rows:
-            self._connection.exec_driver_sql(_spelled(statement, self._postgres), rows if len(rows) > 1 else rows[0])
-
-
-_spellings: dict[tuple[str, bool], str] = {}
-
-
-def _spelled(statement: str, postgres: bool) -> str:
-    found = _spellings.get((statement, postgres))
-    if found is None:
-        if postgres:
-            found = statement.replace("IN (:list)", "= ANY(%s)").replace("?", "%s")
-        else:
-            found = statement.replace(":list", "SELECT value FROM json_each(?)").replace(" FOR UPDATE", "")
-        _spellings[statement, postgres] = found
-    return found
