@@ -145,7 +145,7 @@ async def ledger_alone(folder: Path, count: int, url: str | None) -> float:
         connection.execute(
             sa.insert(budgets_table), [{"id": f"key:{n}/total/x", "scope": f"key:{n}", **budget} for n in range(count)]
         )
-    group = database.writer.group(post, durable=must_last)
+    group = database.writer.driven_group(post, durable=must_last)
 
     async def call(number: int) -> None:
         who = number * 7919 % count

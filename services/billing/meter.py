@@ -79,7 +79,7 @@ class LedgerMeter:
         unpriced: Literal["deny", "allow"] = "deny",
     ) -> None:
         """`clock`: Unix seconds. unpriced: whether models without a price serve callers whose credit is limited."""
-        self._group: Group[Operation, Result] = database.writer.group(post, durable=must_last)
+        self._group: Group[Operation, Result] = database.writer.driven_group(post, durable=must_last)
         self._pricing = pricing
         self._clock = clock
         self._lease = lease

@@ -13,15 +13,19 @@ from services.storage.transient import is_transient
 Work = TypeVar("Work")
 Result = TypeVar("Result")
 
-Handler = Callable[[Statements, Sequence[Work]], Sequence[Result | Exception]]
+Handler = Callable[[sa.Connection, Sequence[Work]], Sequence[Result | Exception]]
 """Does several pieces of work of one kind at once: an answer or an error for each, in order."""
+
+DrivenHandler = Callable[[Statements, Sequence[Work]], Sequence[Result | Exception]]
+"""The same, by statements given to the driver itself."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """handler: does work of this kind; None: the work is itself a function of a connection."""
+    """handler or driven: does work of this kind; without either the work is itself a function of a connection."""
 
     handler: Handler[Any, Any] | None = None
+    driven: DrivenHandler[Any, Any] | None = None
     durable: Callable[[Any], bool] = lambda _: True
 
 
@@ -40,16 +44,19 @@ def apply(connection: sa.Connection, statements: Statements, work: Sequence[tupl
 
 def _together(connection: sa.Connection, statements: Statements, kind: Kind, work: list[Any]) -> Sequence[Any]:
     """All of a kind in one savepoint; if that fails, each in its own."""
-    handler = kind.handler
-    if handler is None:
+    if kind.driven is not None:
+        handler: Callable[[list[Any]], Sequence[Any]] = partial(kind.driven, statements)
+    elif kind.handler is not None:
+        handler = partial(kind.handler, connection)
+    else:
         return [_attempt(connection, partial(each, connection)) for each in work]
-    done = _attempt(connection, partial(handler, statements, work))
+    done = _attempt(connection, partial(handler, work))
     if not isinstance(done, Exception):
         together: Sequence[Any] = done
         return together
     if len(work) == 1:
         return [done]
-    alone = [_attempt(connection, partial(handler, statements, [each])) for each in work]
+    alone = [_attempt(connection, partial(handler, [each])) for each in work]
     return [each if isinstance(each, Exception) else each[0] for each in alone]
 
 

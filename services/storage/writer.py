@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import structlog
 
 from services.errors import Overloaded
-from services.storage.batch import Handler, Kind, apply
+from services.storage.batch import DrivenHandler, Handler, Kind, apply
 from services.storage.statements import Statements
 from services.storage.transient import is_transient
 
@@ -81,14 +81,18 @@ class Writer:
         result: T = await self.enqueue(Kind(), work, patience_s)
         return result
 
-    def group(
-        self, handler: Handler[Work, Result], *, durable: Callable[[Work], bool] = lambda _: True
+    def group(self, handler: Handler[Work, Result]) -> Group[Work, Result]:
+        """Work that is cheaper done together: `handler` gets all of it that one transaction takes."""
+        return Group(self, Kind(handler))
+
+    def driven_group(
+        self, handler: DrivenHandler[Work, Result], *, durable: Callable[[Work], bool] = lambda _: True
     ) -> Group[Work, Result]:
-        """Work that is cheaper done together: `handler` gets all of it that one transaction takes.
+        """The same for a hot path: `handler` gives its statements to the driver itself.
 
         durable: whether the work must survive a power cut. What need not is committed sooner, where the database lets us.
         """
-        return Group(self, Kind(handler, durable))
+        return Group(self, Kind(driven=handler, durable=durable))
 
     def enqueue(self, kind: Kind, work: Any, patience_s: float) -> "asyncio.Future[Any]":
         """For `submit` and `Group`."""
@@ -156,10 +160,10 @@ class Writer:
         if self._statements is None:
             self._statements = Statements(self._connection)
         kind, statements = work[0].kind, self._statements
-        if kind.handler is not None and all(pending.kind is kind for pending in work):
+        if kind.driven is not None and all(pending.kind is kind for pending in work):
             statements.begin(durable=any(kind.durable(pending.work) for pending in work))
             try:
-                answers = kind.handler(statements, [pending.work for pending in work])
+                answers = kind.driven(statements, [pending.work for pending in work])
                 statements.commit()
             except Exception as error:
                 statements.rollback()

@@ -23,7 +23,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.group = database.writer.group(post, durable=must_last)
+        self.group = database.writer.driven_group(post, durable=must_last)
 
     async def do(self, operation):
         return await self.group.submit(operation)

@@ -60,20 +60,26 @@ async def test_work_that_waits_shares_a_transaction(database: Database):
         statements.run("INSERT INTO numbers VALUES (?)", [(n,) for n in work])
         return [n * 10 for n in work]
 
-    group = database.writer.group(handler)
+    group = database.writer.driven_group(handler)
     results = await asyncio.gather(*map(group.submit, range(100)))
     assert results == [n * 10 for n in range(100)]
     assert len(sizes) < 20
 
 
-async def test_a_group_that_fails_is_done_one_by_one(database: Database):
+@pytest.mark.parametrize("driven", [True, False])
+async def test_a_group_that_fails_is_done_one_by_one(database: Database, driven: bool):
     """One bad piece of work does not take the others with it."""
 
-    def handler(statements: Statements, work: list[int]) -> list[int]:
+    def handler(connection: sa.Connection, work: list[int]) -> list[int]:
+        connection.execute(sa.text("INSERT INTO numbers VALUES (:n)"), [{"n": n} for n in work])
+        return work
+
+    def driven_handler(statements: Statements, work: list[int]) -> list[int]:
         statements.run("INSERT INTO numbers VALUES (?)", [(n,) for n in work])
         return work
 
-    group = database.writer.group(handler)
+    writer = database.writer
+    group = writer.driven_group(driven_handler) if driven else writer.group(handler)
     results = await asyncio.gather(
         *map(group.submit, (1, 1, 2)), database.writer.submit(insert(9)), return_exceptions=True
     )
