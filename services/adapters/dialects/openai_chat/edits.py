@@ -25,6 +25,7 @@ Fields = dict[str, msgspec.Raw]
 
 _LIMITS: Final = ("max_tokens", "max_completion_tokens")
 _REASONING: Final = ("reasoning_details", "reasoning_content", "reasoning")
+_NO_REASONING: Final = (b"null", b"[]", b'""')
 _NOTHING: Final = (b"null", b"{}", b"[]", b"false", b'"auto"', b'"default"', b'["text"]', b"1")
 
 # What only some providers take, and what it is called there in `Quirks.parameters`.
@@ -62,7 +63,7 @@ _OPTIONAL: Final[dict[str, Parameter]] = {
 }
 
 _fields = msgspec.json.Decoder(Fields)
-_messages = msgspec.json.Decoder(list[Fields])
+_messages = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def native_request(call: Call, target: Target, quirks: Quirks) -> HttpRequest:
@@ -99,14 +100,14 @@ def _without_reasoning(raw: msgspec.Raw, call: Call, writing: Writing) -> msgspe
     replay = writing.quirks.replay_reasoning
     texts = iter(_texts(call))
     messages = _messages.decode(raw)
-    for message in messages:
+    for index, each in enumerate(messages):
+        if b'"reasoning' not in bytes(each):
+            continue
+        message = _fields.decode(each)
         found = [message.pop(name, None) for name in _REASONING]
-        if replay != "none" and any(
-            value is not None and bytes(value) not in (b"null", b"[]", b'""') for value in found
-        ):
-            text = next(texts, "")
-            if text:
-                message[replay] = _raw(text)
+        if replay != "none" and any(value is not None and bytes(value) not in _NO_REASONING for value in found):
+            message[replay] = _raw(next(texts, ""))
+        messages[index] = _raw(message)
     if replay == "none":
         for index, item in enumerate(call.items):
             if isinstance(item, Reasoning):

@@ -44,7 +44,7 @@ def is_plain(block: bytes) -> bool:
         block.startswith(b'data: {"')
         and block.endswith(b"}")
         and b"\n" not in block
-        and _GOING_ON.search(block) is not None
+        and (b'"finish_reason":null' in block or _GOING_ON.search(block) is not None)
         and b'"tool_calls"' not in block
         and not (b'"usage"' in block and _COUNTED.search(block))
     )
