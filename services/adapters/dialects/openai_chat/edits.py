@@ -76,8 +76,6 @@ def native_request(call: Call, target: Target, quirks: Quirks) -> HttpRequest:
     fields.pop("routing", None)
     if fields.pop("cache_control", None) is not None and call.cache is not None:
         writing.lose("cache_control", "dropped", "the provider caches by itself")
-    if any(isinstance(item, Reasoning) for item in call.items):
-        fields["messages"] = _without_reasoning(fields["messages"], call, writing)
     _fit_key(fields, call, headers, writing)
     _fit_parameters(fields, writing)
     _fit_reasoning(fields, call, writing)
@@ -87,15 +85,18 @@ def native_request(call: Call, target: Target, quirks: Quirks) -> HttpRequest:
     for index, tool in enumerate(call.tools):
         if isinstance(tool, FunctionTool) and tool.strict and not quirks.strict_tools:
             writing.lose(f"tools[{index}].strict", "dropped", "arguments are not held to the schema")
+    body: dict[str, object] = {**fields}
+    if any(isinstance(item, Reasoning) for item in call.items):
+        body["messages"] = _without_reasoning(fields["messages"], call, writing)
     path, query = address(target, quirks)
-    return HttpRequest(path, msgspec.json.encode(fields), headers, query, losses=writing.losses)
+    return HttpRequest(path, msgspec.json.encode(body), headers, query, losses=writing.losses)
 
 
 def _raw(value: object) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode(value))
 
 
-def _without_reasoning(raw: msgspec.Raw, call: Call, writing: Writing) -> msgspec.Raw:
+def _without_reasoning(raw: msgspec.Raw, call: Call, writing: Writing) -> list[msgspec.Raw]:
     """The messages with reasoning only where, and as, the provider takes it back."""
     replay = writing.quirks.replay_reasoning
     texts = iter(_texts(call))
@@ -112,7 +113,7 @@ def _without_reasoning(raw: msgspec.Raw, call: Call, writing: Writing) -> msgspe
         for index, item in enumerate(call.items):
             if isinstance(item, Reasoning):
                 writing.lose(f"input[{index}]", "dropped", f"{writing.name} takes no earlier reasoning back")
-    return _raw(messages)
+    return messages
 
 
 def _texts(call: Call) -> list[str]:
