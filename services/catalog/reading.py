@@ -75,7 +75,7 @@ def read(config: Path | None = None) -> Rows:
         [_convert(row, LocalServer, "local server") for row in local.values()],
     )
     for provider in rows.providers:
-        names = (provider.dialect, *provider.dialects.values(), *provider.paths)
+        names = (provider.dialect, *provider.also, *provider.dialects.values(), *provider.paths)
         _check_dialects(_where(providers[provider.id], "provider"), *names)
     for model in rows.models:
         _check_dialects(_where(models[model.id], "model"), *(offer.dialect for offer in model.offers))

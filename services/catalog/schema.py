@@ -48,6 +48,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     dialect: the wire format it speaks; `dialects` maps model-id prefixes to others where it speaks several (longest wins).
     native: parts of model ids and the wire format that carries a client's own body to them, where that is another.
+    also: wire formats it speaks besides, for callers whose request needs what the usual one lacks (adapters/spoken.py).
     base_url: may hold placeholders, filled from the environment (else from `defaults`): `{NAME}` or `{NAME|OTHER}`, first
     one set. One without a value leaves the provider unconfigured, as does a variable of `requires`. Values of those are
     account and project ids and never shown to anyone.
@@ -82,6 +83,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unlisted: bool = False
     zdr: str | None = None
     docs: list[str] = []
+    also: list[str] = []
 
 
 class LocalServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,9 +6,8 @@ from typing import Any
 import httpx
 import openai
 import pytest
-from openai.types.chat import ChatCompletion
 
-from services.vocabulary.seal import unseal
+from tests.shared.chat_kit import TIME, WEATHER, Chat, seals
 from tests.talking import MODELS, Upstream, dialect
 
 Json = dict[str, Any]
@@ -17,18 +16,6 @@ every = pytest.mark.parametrize("model", MODELS)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 
 
-def function(name: str, *properties: str) -> Json:
-    """A strict function tool, as chat nests it."""
-    parameters = {
-        "type": "object",
-        "properties": {key: {"type": "string"} for key in properties},
-        "required": list(properties),
-        "additionalProperties": False,
-    }
-    return {"type": "function", "function": {"name": name, "description": f"{name}.", "parameters": parameters}}
-
-
-WEATHER, TIME = function("get_weather", "city"), function("get_time", "zone")
 CITY = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "temp": {"type": "integer"}},
@@ -38,48 +25,6 @@ SCHEMA = {
     "type": "json_schema",
     "json_schema": {"name": "city", "strict": True, "schema": CITY | {"additionalProperties": False}},
 }
-
-
-class Chat:
-    """One conversation: what the assistant said goes back as it came, with all members."""
-
-    def __init__(self, sdk: openai.OpenAI, model: str, **options: Any) -> None:
-        self._sdk = sdk
-        self._asked = {"model": model, **options}
-        self.messages: list[Json] = []
-
-    def say(self, text: str, *, stream: bool) -> ChatCompletion:
-        """The answer to the next user message."""
-        self.messages.append({"role": "user", "content": text})
-        return self.go_on(stream=stream)
-
-    def report(self, answer: ChatCompletion, output: str, *, stream: bool) -> ChatCompletion:
-        """The answer to the results of all calls of the last answer: `<output> <number>`."""
-        for number, call in enumerate(answer.choices[0].message.tool_calls or []):
-            self.messages.append({"role": "tool", "tool_call_id": call.id, "content": f"{output} {number}"})
-        return self.go_on(stream=stream)
-
-    def go_on(self, *, stream: bool) -> ChatCompletion:
-        """The answer to the messages as they are; it becomes part of the conversation."""
-        if stream:
-            options = {"stream_options": {"include_usage": True}}
-            with self._sdk.chat.completions.stream(messages=self.messages, **self._asked, **options) as events:  # type: ignore[arg-type]
-                for _ in events:
-                    pass
-                answer: ChatCompletion = events.get_final_completion()
-        else:
-            answer = self._sdk.chat.completions.create(messages=self.messages, **self._asked)
-        message = answer.choices[0].message.model_dump(exclude_none=True, exclude={"parsed"})
-        for call in message.get("tool_calls") or []:
-            call.get("function", {}).pop("parsed_arguments", None)
-        self.messages.append(message)
-        return answer
-
-
-def seals(messages: list[Json]) -> list[str]:
-    """The providers' own blobs in these messages, in order."""
-    details = [detail for message in messages for detail in message.get("reasoning_details") or []]
-    return [blob for detail in details if detail.get("data") and (blob := unseal(detail["data"]).blob)]
 
 
 @every
@@ -245,3 +190,17 @@ def test_chat_providers_get_the_clients_own_body(sdk, upstream: Upstream, model)
     assert body["stream_options"] == {"include_usage": True}
     assert chunks[-1].model_extra["translation_losses"] == []
     assert not any(chunk.usage for chunk in chunks)
+
+
+def test_several_answers_where_the_provider_has_them(sdk, upstream: Upstream):
+    """OpenAI in Chat Completions, which alone has `n`; elsewhere a 400 that names it."""
+    asked = {"messages": [{"role": "user", "content": "Hello"}], "n": 2}
+    only = {"routing": {"provider": {"only": ["openai"]}}}
+    answer = sdk.chat.completions.create(model="openai/gpt-5.5", extra_body=only, **asked)
+    assert answer.choices[0].message.content == "You said: Hello"
+    assert upstream.requests()[-1]["path"].endswith("/chat/completions")
+    assert upstream.requests()[-1]["body"]["n"] == 2
+    for model in ("anthropic/claude-opus-4-8", "huggingface/openai/gpt-oss-120b", "cohere/command-a-reasoning-08-2025"):
+        with pytest.raises(openai.BadRequestError) as caught:
+            sdk.chat.completions.create(model=model, **asked)
+        assert caught.value.param == "n"

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from concentrate.adapters.v1 import call_pb2 as concentrate_dot_adapters_dot_v1_dot_call__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$concentrate/adapters/v1/target.proto\x12\x17\x63oncentrate.adapters.v1\x1a\"concentrate/adapters/v1/call.proto\"\xdf\x01\n\x06Target\x12\x33\n\x08provider\x18\x01 \x01(\x0b\x32!.concentrate.adapters.v1.Provider\x12\x0f\n\x07\x64ialect\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08upstream\x18\x04 \x01(\t\x12-\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1e.concentrate.adapters.v1.Facts\x12\x0e\n\x06listed\x18\x06 \x01(\x08\x12\x0b\n\x03zdr\x18\x07 \x01(\x08\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\x12\n\ncredential\x18\t \x01(\t\"\xd9\x07\n\x08Provider\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61se_url\x18\x04 \x01(\t\x12+\n\x04\x61uth\x18\x05 \x01(\x0b\x32\x1d.concentrate.adapters.v1.Auth\x12\x41\n\x08\x64ialects\x18\x06 \x03(\x0b\x32/.concentrate.adapters.v1.Provider.DialectsEntry\x12\x19\n\x0c\x62\x61se_url_env\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08requires\x18\x08 \x03(\t\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12?\n\x07headers\x18\n \x03(\x0b\x32..concentrate.adapters.v1.Provider.HeadersEntry\x12\x13\n\x0bquirks_json\x18\x0b \x01(\t\x12\x13\n\x06prices\x18\x0c \x01(\tH\x01\x88\x01\x01\x12\x0c\n\x04\x64ocs\x18\r \x03(\t\x12\x42\n\tbase_urls\x18\x0e \x03(\x0b\x32/.concentrate.adapters.v1.Provider.BaseUrlsEntry\x12;\n\x05paths\x18\x0f \x03(\x0b\x32,.concentrate.adapters.v1.Provider.PathsEntry\x12\x41\n\x08\x64\x65\x66\x61ults\x18\x10 \x03(\x0b\x32/.concentrate.adapters.v1.Provider.DefaultsEntry\x12\x10\n\x08unlisted\x18\x11 \x01(\x08\x12\x10\n\x03zdr\x18\x12 \x01(\tH\x02\x88\x01\x01\x12=\n\x06native\x18\x13 \x03(\x0b\x32-.concentrate.adapters.v1.Provider.NativeEntry\x1a/\n\rDialectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rBaseUrlsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nPathsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bNativeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_base_url_envB\t\n\x07_pricesB\x06\n\x04_zdr\"\x82\x01\n\x04\x41uth\x12\x33\n\x06scheme\x18\x01 \x01(\x0e\x32#.concentrate.adapters.v1.AuthScheme\x12\x0e\n\x06secret\x18\x02 \x03(\t\x12\x0e\n\x06header\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x03(\t\x12\x16\n\x0eloopback_token\x18\x05 \x03(\t\"\xa1\x03\n\x05\x46\x61\x63ts\x12\x14\n\x07\x63ontext\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nmax_output\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x31\n\x07\x65\x66\x66orts\x18\x03 \x01(\x0b\x32 .concentrate.adapters.v1.Efforts\x12\x38\n\x08thinking\x18\x04 \x01(\x0e\x32!.concentrate.adapters.v1.ThinkingH\x02\x88\x01\x01\x12\x13\n\x06images\x18\x05 \x01(\x08H\x03\x88\x01\x01\x12\x11\n\x04pdfs\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x12\n\x05tools\x18\x07 \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0bjson_schema\x18\x08 \x01(\x08H\x06\x88\x01\x01\x12\x17\n\nweb_search\x18\t \x01(\x08H\x07\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x08H\x08\x88\x01\x01\x42\n\n\x08_contextB\r\n\x0b_max_outputB\x0b\n\t_thinkingB\t\n\x07_imagesB\x07\n\x05_pdfsB\x08\n\x06_toolsB\x0e\n\x0c_json_schemaB\r\n\x0b_web_searchB\x0e\n\x0c_temperature\":\n\x07\x45\x66\x66orts\x12/\n\x06values\x18\x01 \x03(\x0e\x32\x1f.concentrate.adapters.v1.Effort*\x9e\x01\n\nAuthScheme\x12\x1b\n\x17\x41UTH_SCHEME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UTH_SCHEME_BEARER\x10\x01\x12\x16\n\x12\x41UTH_SCHEME_HEADER\x10\x02\x12\x15\n\x11\x41UTH_SCHEME_SIGV4\x10\x03\x12\x16\n\x12\x41UTH_SCHEME_GOOGLE\x10\x04\x12\x14\n\x10\x41UTH_SCHEME_NONE\x10\x05*c\n\x08Thinking\x12\x18\n\x14THINKING_UNSPECIFIED\x10\x00\x12\x13\n\x0fTHINKING_BUDGET\x10\x01\x12\x15\n\x11THINKING_ADAPTIVE\x10\x02\x12\x11\n\rTHINKING_NONE\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$concentrate/adapters/v1/target.proto\x12\x17\x63oncentrate.adapters.v1\x1a\"concentrate/adapters/v1/call.proto\"\xdf\x01\n\x06Target\x12\x33\n\x08provider\x18\x01 \x01(\x0b\x32!.concentrate.adapters.v1.Provider\x12\x0f\n\x07\x64ialect\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x10\n\x08upstream\x18\x04 \x01(\t\x12-\n\x05\x66\x61\x63ts\x18\x05 \x01(\x0b\x32\x1e.concentrate.adapters.v1.Facts\x12\x0e\n\x06listed\x18\x06 \x01(\x08\x12\x0b\n\x03zdr\x18\x07 \x01(\x08\x12\x0e\n\x06region\x18\x08 \x01(\t\x12\x12\n\ncredential\x18\t \x01(\t\"\xe7\x07\n\x08Provider\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\t\x12\x10\n\x08\x62\x61se_url\x18\x04 \x01(\t\x12+\n\x04\x61uth\x18\x05 \x01(\x0b\x32\x1d.concentrate.adapters.v1.Auth\x12\x41\n\x08\x64ialects\x18\x06 \x03(\x0b\x32/.concentrate.adapters.v1.Provider.DialectsEntry\x12\x19\n\x0c\x62\x61se_url_env\x18\x07 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x08requires\x18\x08 \x03(\t\x12\x0f\n\x07\x61liases\x18\t \x03(\t\x12?\n\x07headers\x18\n \x03(\x0b\x32..concentrate.adapters.v1.Provider.HeadersEntry\x12\x13\n\x0bquirks_json\x18\x0b \x01(\t\x12\x13\n\x06prices\x18\x0c \x01(\tH\x01\x88\x01\x01\x12\x0c\n\x04\x64ocs\x18\r \x03(\t\x12\x42\n\tbase_urls\x18\x0e \x03(\x0b\x32/.concentrate.adapters.v1.Provider.BaseUrlsEntry\x12;\n\x05paths\x18\x0f \x03(\x0b\x32,.concentrate.adapters.v1.Provider.PathsEntry\x12\x41\n\x08\x64\x65\x66\x61ults\x18\x10 \x03(\x0b\x32/.concentrate.adapters.v1.Provider.DefaultsEntry\x12\x10\n\x08unlisted\x18\x11 \x01(\x08\x12\x10\n\x03zdr\x18\x12 \x01(\tH\x02\x88\x01\x01\x12=\n\x06native\x18\x13 \x03(\x0b\x32-.concentrate.adapters.v1.Provider.NativeEntry\x12\x0c\n\x04\x61lso\x18\x14 \x03(\t\x1a/\n\rDialectsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rBaseUrlsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a,\n\nPathsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a/\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a-\n\x0bNativeEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0f\n\r_base_url_envB\t\n\x07_pricesB\x06\n\x04_zdr\"\x82\x01\n\x04\x41uth\x12\x33\n\x06scheme\x18\x01 \x01(\x0e\x32#.concentrate.adapters.v1.AuthScheme\x12\x0e\n\x06secret\x18\x02 \x03(\t\x12\x0e\n\x06header\x18\x03 \x01(\t\x12\r\n\x05token\x18\x04 \x03(\t\x12\x16\n\x0eloopback_token\x18\x05 \x03(\t\"\xa1\x03\n\x05\x46\x61\x63ts\x12\x14\n\x07\x63ontext\x18\x01 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\nmax_output\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x31\n\x07\x65\x66\x66orts\x18\x03 \x01(\x0b\x32 .concentrate.adapters.v1.Efforts\x12\x38\n\x08thinking\x18\x04 \x01(\x0e\x32!.concentrate.adapters.v1.ThinkingH\x02\x88\x01\x01\x12\x13\n\x06images\x18\x05 \x01(\x08H\x03\x88\x01\x01\x12\x11\n\x04pdfs\x18\x06 \x01(\x08H\x04\x88\x01\x01\x12\x12\n\x05tools\x18\x07 \x01(\x08H\x05\x88\x01\x01\x12\x18\n\x0bjson_schema\x18\x08 \x01(\x08H\x06\x88\x01\x01\x12\x17\n\nweb_search\x18\t \x01(\x08H\x07\x88\x01\x01\x12\x18\n\x0btemperature\x18\n \x01(\x08H\x08\x88\x01\x01\x42\n\n\x08_contextB\r\n\x0b_max_outputB\x0b\n\t_thinkingB\t\n\x07_imagesB\x07\n\x05_pdfsB\x08\n\x06_toolsB\x0e\n\x0c_json_schemaB\r\n\x0b_web_searchB\x0e\n\x0c_temperature\":\n\x07\x45\x66\x66orts\x12/\n\x06values\x18\x01 \x03(\x0e\x32\x1f.concentrate.adapters.v1.Effort*\x9e\x01\n\nAuthScheme\x12\x1b\n\x17\x41UTH_SCHEME_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UTH_SCHEME_BEARER\x10\x01\x12\x16\n\x12\x41UTH_SCHEME_HEADER\x10\x02\x12\x15\n\x11\x41UTH_SCHEME_SIGV4\x10\x03\x12\x16\n\x12\x41UTH_SCHEME_GOOGLE\x10\x04\x12\x14\n\x10\x41UTH_SCHEME_NONE\x10\x05*c\n\x08Thinking\x12\x18\n\x14THINKING_UNSPECIFIED\x10\x00\x12\x13\n\x0fTHINKING_BUDGET\x10\x01\x12\x15\n\x11THINKING_ADAPTIVE\x10\x02\x12\x11\n\rTHINKING_NONE\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,30 +44,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROVIDER_DEFAULTSENTRY']._serialized_options = b'8\001'
   _globals['_PROVIDER_NATIVEENTRY']._loaded_options = None
   _globals['_PROVIDER_NATIVEENTRY']._serialized_options = b'8\001'
-  _globals['_AUTHSCHEME']._serialized_start=1929
-  _globals['_AUTHSCHEME']._serialized_end=2087
-  _globals['_THINKING']._serialized_start=2089
-  _globals['_THINKING']._serialized_end=2188
+  _globals['_AUTHSCHEME']._serialized_start=1943
+  _globals['_AUTHSCHEME']._serialized_end=2101
+  _globals['_THINKING']._serialized_start=2103
+  _globals['_THINKING']._serialized_end=2202
   _globals['_TARGET']._serialized_start=102
   _globals['_TARGET']._serialized_end=325
   _globals['_PROVIDER']._serialized_start=328
-  _globals['_PROVIDER']._serialized_end=1313
-  _globals['_PROVIDER_DIALECTSENTRY']._serialized_start=991
-  _globals['_PROVIDER_DIALECTSENTRY']._serialized_end=1038
-  _globals['_PROVIDER_HEADERSENTRY']._serialized_start=1040
-  _globals['_PROVIDER_HEADERSENTRY']._serialized_end=1086
-  _globals['_PROVIDER_BASEURLSENTRY']._serialized_start=1088
-  _globals['_PROVIDER_BASEURLSENTRY']._serialized_end=1135
-  _globals['_PROVIDER_PATHSENTRY']._serialized_start=1137
-  _globals['_PROVIDER_PATHSENTRY']._serialized_end=1181
-  _globals['_PROVIDER_DEFAULTSENTRY']._serialized_start=1183
-  _globals['_PROVIDER_DEFAULTSENTRY']._serialized_end=1230
-  _globals['_PROVIDER_NATIVEENTRY']._serialized_start=1232
-  _globals['_PROVIDER_NATIVEENTRY']._serialized_end=1277
-  _globals['_AUTH']._serialized_start=1316
-  _globals['_AUTH']._serialized_end=1446
-  _globals['_FACTS']._serialized_start=1449
-  _globals['_FACTS']._serialized_end=1866
-  _globals['_EFFORTS']._serialized_start=1868
-  _globals['_EFFORTS']._serialized_end=1926
+  _globals['_PROVIDER']._serialized_end=1327
+  _globals['_PROVIDER_DIALECTSENTRY']._serialized_start=1005
+  _globals['_PROVIDER_DIALECTSENTRY']._serialized_end=1052
+  _globals['_PROVIDER_HEADERSENTRY']._serialized_start=1054
+  _globals['_PROVIDER_HEADERSENTRY']._serialized_end=1100
+  _globals['_PROVIDER_BASEURLSENTRY']._serialized_start=1102
+  _globals['_PROVIDER_BASEURLSENTRY']._serialized_end=1149
+  _globals['_PROVIDER_PATHSENTRY']._serialized_start=1151
+  _globals['_PROVIDER_PATHSENTRY']._serialized_end=1195
+  _globals['_PROVIDER_DEFAULTSENTRY']._serialized_start=1197
+  _globals['_PROVIDER_DEFAULTSENTRY']._serialized_end=1244
+  _globals['_PROVIDER_NATIVEENTRY']._serialized_start=1246
+  _globals['_PROVIDER_NATIVEENTRY']._serialized_end=1291
+  _globals['_AUTH']._serialized_start=1330
+  _globals['_AUTH']._serialized_end=1460
+  _globals['_FACTS']._serialized_start=1463
+  _globals['_FACTS']._serialized_end=1880
+  _globals['_EFFORTS']._serialized_start=1882
+  _globals['_EFFORTS']._serialized_end=1940
 # @@protoc_insertion_point(module_scope)

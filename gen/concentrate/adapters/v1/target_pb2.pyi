@@ -287,6 +287,7 @@ class Provider(_message.Message):
     UNLISTED_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
     NATIVE_FIELD_NUMBER: _builtins.int
+    ALSO_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Is the slug, as in `provider/model`."""
     name: _builtins.str
@@ -345,6 +346,10 @@ class Provider(_message.Message):
     def native(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Maps parts of model ids to the wire format that carries the body of a client which speaks the model's own format."""
 
+    @_builtins.property
+    def also(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lists wire formats it speaks besides, for requests that need what the usual one lacks."""
+
     def __init__(
         self,
         *,
@@ -367,10 +372,11 @@ class Provider(_message.Message):
         unlisted: _builtins.bool = ...,
         zdr: _builtins.str | None = ...,
         native: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        also: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "_zdr", b"_zdr", "auth", b"auth", "base_url_env", b"base_url_env", "prices", b"prices", "zdr", b"zdr"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "_zdr", b"_zdr", "aliases", b"aliases", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "base_urls", b"base_urls", "defaults", b"defaults", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "native", b"native", "paths", b"paths", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires", "unlisted", b"unlisted", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env", "_prices", b"_prices", "_zdr", b"_zdr", "aliases", b"aliases", "also", b"also", "auth", b"auth", "base_url", b"base_url", "base_url_env", b"base_url_env", "base_urls", b"base_urls", "defaults", b"defaults", "dialect", b"dialect", "dialects", b"dialects", "docs", b"docs", "headers", b"headers", "id", b"id", "name", b"name", "native", b"native", "paths", b"paths", "prices", b"prices", "quirks_json", b"quirks_json", "requires", b"requires", "unlisted", b"unlisted", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__base_url_env: _TypeAlias = _typing.Literal["base_url_env"]  # noqa: Y015
     _WhichOneofArgType__base_url_env: _TypeAlias = _typing.Literal["_base_url_env", b"_base_url_env"]  # noqa: Y015

@@ -115,7 +115,8 @@ def _include(call: Call, target: Target) -> list[str] | None:
     include = list(call.include)
     if target.facts.efforts == []:
         return [name for name in include if name != SEALS] or None
-    if (call.reasoning is not None or (call.store and target.facts.efforts)) and SEALS not in include:
+    reasons = call.reasoning is not None or target.facts.efforts  # which it may also do unasked
+    if reasons and SEALS not in include:
         include.append(SEALS)
     return include or None
 
