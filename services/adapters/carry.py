@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialects.openai_chat import fitting
+from services.adapters.spoken import spoken
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import Call, Hosted, HostedTool, Item, Message, Opaque, Part, Reasoning, Seal, ToolResult
@@ -77,13 +78,13 @@ def is_native(call: Call, dialect: str) -> bool:
 
 
 def own_lane(call: Call, target: Target) -> Target:
-    """The target in the format that carries the caller's own body to it, where its provider has such a one."""
+    """The target in the format that carries the caller's own body to it, where its provider has such a one and it is wanted."""
     if call.native is None or is_native(call, target.dialect):
         return target
     for part, dialect in target.provider.native.items():
         if part in target.upstream and is_native(call, dialect):
             return msgspec.structs.replace(target, dialect=dialect)
-    return target
+    return spoken(call, target)
 
 
 def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call, list[Loss]]:

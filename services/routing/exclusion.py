@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from services.adapters import carry
 from services.adapters.registry import DIALECTS
-from services.adapters.spoken import spoken
 from services.catalog.schema import Target
 from services.errors import GatewayError, InvalidRequest, PermissionDenied
 from services.ports import ExclusionReason
@@ -76,7 +75,6 @@ def _affordable(target: Target, limit: MaxPrice, snapshot: Snapshot) -> bool:
 
 def _losses(target: Target, call: Call) -> list[str]:
     """What the target's format would lose: asked of the dialect itself, which is pure."""
-    target = spoken(call, target)
     dialect = DIALECTS.get(target.dialect)
     if dialect is None:
         return []
