@@ -22,7 +22,7 @@ from services.explain import document as explained
 from services.management import operations
 from services.models import filters, shapes
 from services.responses import objects, schema, stream_events
-from services.responses.state import pages, stored
+from services.responses.state import conversations, pages, stored
 
 Json = dict[str, Any]
 
@@ -34,6 +34,9 @@ REQUESTS: Final[dict[str, tuple[Any, str | None]]] = {
     "CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest"),
     "ExplainRoute": (schema.ResponsesRequest, "CreateResponseRequest"),
     "CreateChatCompletion": (chat_schema.ChatRequest, None),
+    "CreateConversation": (conversations.CreateConversation, "CreateConversationRequest"),
+    "UpdateConversation": (conversations.UpdateConversation, "UpdateConversationRequest"),
+    "CreateConversationItems": (conversations.CreateItems, "CreateConversationItemsRequest"),
 }
 OURS: Final = ("500", "503")  # all that can fail where nothing is asked
 MODELS: Final[dict[str, tuple[Any, str]]] = {
@@ -62,6 +65,14 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     "DeleteResponse": {JSON: (stored.Deleted, "DeleteResponseResponse")},
     "ListInputItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
     "CancelResponse": {JSON: (objects.Response, "Response")},
+    "CreateConversation": {JSON: (conversations.ConversationObject, "Conversation")},
+    "GetConversation": {JSON: (conversations.ConversationObject, "Conversation")},
+    "UpdateConversation": {JSON: (conversations.ConversationObject, "Conversation")},
+    "DeleteConversation": {JSON: (conversations.ConversationDeleted, "DeleteConversationResponse")},
+    "ListConversationItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
+    "CreateConversationItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
+    "DeleteConversationItem": {JSON: (conversations.ConversationObject, "Conversation")},
+    "GetConversationItem": {JSON: (dict[str, Any], None)},
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }

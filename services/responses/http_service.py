@@ -7,20 +7,31 @@ from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.ports import KeyRing
+from services.responses import sse
 from services.responses.service import Kept, Responses
-from services.responses.state.asking import Asking
+from services.responses.state.asking import Asked, Asking
+from services.responses.state.background import Background
 from services.surface.credentials import credentials
-from services.surface.serving import JSON, Context, read_body, serve
+from services.surface.serving import JSON, Context, read_body, serve, write, write_stream
+from services.vocabulary.caller import Caller
 
 
 class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     """Serves `concentrate.http.v1.HttpService`. `ping_s`: seconds of silence after which a stream gets a ping."""
 
     def __init__(
-        self, responses: Responses, asking: Asking, keys: KeyRing, openapi: Path, *, ping_s: float = 5.0
+        self,
+        responses: Responses,
+        asking: Asking,
+        background: Background,
+        keys: KeyRing,
+        openapi: Path,
+        *,
+        ping_s: float = 5.0,
     ) -> None:
         self._responses = responses
         self._asking = asking
+        self._background = background
         self._keys = keys
         self._openapi = openapi
         self._ping_s = ping_s
@@ -30,9 +41,19 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     ) -> None:
         """`POST /v1/responses`."""
         caller = await self._keys.verify(*credentials(context))
-        asked = await self._asking.read(read_body(request, context), caller)
+        body = read_body(request, context)
+        asked = await self._asking.read(body, caller)
+        if asked.state.background:
+            await self._begin(asked, body, caller, context)
+            return
         opening = self._responses.open(asked.call, caller, asked.state)
         await serve(Kept(self._responses, asked.recorder), asked.call, opening, context, self._ping_s)
+
+    async def _begin(self, asked: Asked, body: bytes, caller: Caller, context: Context) -> None:
+        if not asked.call.stream:
+            await write(context, JSON, await self._background.create(asked, body, caller))
+            return
+        await write_stream(context, await self._background.stream(asked, body, caller), sse.PING, self._ping_s)
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/responses/health`."""

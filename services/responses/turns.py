@@ -7,6 +7,7 @@ from services.responses import intake, sse
 from services.responses.projection import Projection
 from services.responses.service import Responses
 from services.responses.state.asking import Asking
+from services.responses.state.background import Background
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Finished, Opened
 
@@ -14,13 +15,18 @@ from services.vocabulary.event import Finished, Opened
 class Turns:
     """Answers bodies of `POST /v1/responses`."""
 
-    def __init__(self, responses: Responses, asking: Asking) -> None:
+    def __init__(self, responses: Responses, asking: Asking, background: Background) -> None:
         self._responses = responses
         self._asking = asking
+        self._background = background
 
     async def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
         """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first."""
         asked = await self._asking.read(body, caller)
+        if asked.state.background:
+            async for data in await self._background.stream(asked, body, caller):
+                yield data
+            return
         generation = await self._responses.open(asked.call, caller, asked.state)
         async with aclosing(self._responses.sse(generation, asked.recorder)) as pieces:  # type: ignore[type-var]  # a generator
             async for data in pieces:

@@ -40,8 +40,13 @@ def read(request: CreateResponseRequest, *, stream: bool) -> Call:
 
 def body(request: CreateResponseRequest, *, stream: bool) -> bytes:
     """The JSON body."""
+    return json_of(request, stream=stream)
+
+
+def json_of(message: Message, **more: Any) -> bytes:
+    """The JSON form of a message, and more members before those of the message."""
     try:
-        return _encoder.encode({"stream": stream, **_object(request.DESCRIPTOR)(request)})
+        return _encoder.encode({**more, **_object(message.DESCRIPTOR)(message)})
     except _NotJson as error:
         raise InvalidRequest(f"Not valid JSON: {error} (at {error.path}).", param=error.path) from None
 

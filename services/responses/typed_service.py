@@ -1,5 +1,6 @@
 """The typed surface: `concentrate.responses.v1.ResponsesService` for gRPC clients, on the same core as the JSON surface."""
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from services.responses import sse
 from services.responses.objects import Response
 from services.responses.service import Responses
 from services.responses.state.asking import Asking, tenant_of
+from services.responses.state.background import Background
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
 from services.responses.stream_events import LifecycleEvent, StreamEvent, Terminal
@@ -36,16 +38,22 @@ _EVENT = mirror(StreamEvent, stream_event_pb2.StreamEvent, skip=ECHOED)
 class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     """Serves the typed surface. Errors before the first message are the interceptor's, later ones are events."""
 
-    def __init__(self, responses: Responses, asking: Asking, stored: Stored, keys: KeyRing) -> None:
+    def __init__(
+        self, responses: Responses, asking: Asking, stored: Stored, background: Background, keys: KeyRing
+    ) -> None:
         self._responses = responses
         self._stored = stored
+        self._background = background
         self._asking = asking
         self._keys = keys
 
     async def CreateResponse(self, request: CreateResponseRequest, context: Context) -> pb.Response:  # noqa: N802
         """One whole response."""
         caller = await self._keys.verify(*credentials(context))
-        asked = await self._asking.read(body(request, stream=False), caller, native=False)
+        given = body(request, stream=False)
+        asked = await self._asking.read(given, caller, native=False)
+        if asked.state.background:
+            return answer(pb.Response(), await self._background.create(asked, given, caller))
         generation = await self._responses.open(asked.call, caller, asked.state)
         answering = self._responses.response(generation, asked.recorder)
         message = _RESPONSE.to_message(await answered(generation, answering))
@@ -58,7 +66,11 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     ) -> None:
         """The events of one response, a message each. A client that leaves aborts the generation."""
         caller = await self._keys.verify(*credentials(context))
-        asked = await self._asking.read(body(request, stream=True), caller, native=False)
+        given = body(request, stream=True)
+        asked = await self._asking.read(given, caller, native=False)
+        if asked.state.background:
+            await _write_kept(context, await self._background.stream(asked, given, caller))
+            return
         generation, recorder = await self._responses.open(asked.call, caller, asked.state), asked.recorder
         await head(context, generation.headers)
         async with aclosing(self._responses.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
@@ -101,15 +113,20 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         """The events of a stored response after a position."""
         after = request.starting_after if request.HasField("starting_after") else None
         source = await self._stored.follow(await self._tenant(context), request.response_id, after)
-        async with aclosing(source) as pieces:  # type: ignore[type-var]  # a generator
-            async for frames in pieces:
-                for data in sse.data_of(frames):
-                    event = answer(stream_event_pb2.StreamEvent(), data)
-                    if event.WhichOneof("event") is not None:  # of a type that only a provider knows
-                        await context.write(event)
+        await _write_kept(context, source)
 
     async def _tenant(self, context: Context) -> str:
         return tenant_of(await self._keys.verify(*credentials(context)))
+
+
+async def _write_kept(context: Context, source: AsyncIterator[bytes]) -> None:
+    """Events that were kept as JSON, a message each."""
+    async with aclosing(source) as pieces:  # type: ignore[type-var]  # a generator
+        async for frames in pieces:
+            for data in sse.data_of(frames):
+                event = answer(stream_event_pb2.StreamEvent(), data)
+                if event.WhichOneof("event") is not None:  # else of a type that only a provider knows
+                    await context.write(event)
 
 
 def _echo(request: CreateResponseRequest, response: pb.Response) -> None:

@@ -1,8 +1,7 @@
 """The one place where objects meet: settings in, the services of one process out."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
@@ -19,7 +18,6 @@ from concentrate.http.v1.management_http_service_pb2_grpc import add_ManagementH
 from concentrate.http.v1.messages_http_service_pb2_grpc import add_MessagesHttpServiceServicer_to_server
 from concentrate.http.v1.models_http_service_pb2_grpc import add_ModelsHttpServiceServicer_to_server
 from concentrate.http.v1.routing_http_service_pb2_grpc import add_RoutingHttpServiceServicer_to_server
-from concentrate.http.v1.stored_http_service_pb2_grpc import add_StoredHttpServiceServicer_to_server
 from concentrate.models.v1.models_service_pb2_grpc import add_ModelsServiceServicer_to_server
 from concentrate.responses.v1.responses_service_pb2_grpc import add_ResponsesServiceServicer_to_server
 from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceServicer_to_server
@@ -60,9 +58,6 @@ from services.ports import Adapters, KeyRing, Meter, Router, TokenCounter
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
 from services.responses.session import Sessions as ResponseSessions
-from services.responses.state.asking import Asking
-from services.responses.state.http_service import StoredHttp
-from services.responses.state.stored import Stored
 from services.responses.turns import Turns
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
@@ -81,24 +76,15 @@ from services.runtime.keys import hasher_of
 from services.runtime.local_office import SEALING, providers
 from services.runtime.paths import OPENAPI
 from services.runtime.server import MESSAGE_BYTES_MAX
+from services.runtime.service import Service
 from services.runtime.settings import Settings, SettingsError
-from services.runtime.sockets import Sessions
-from services.runtime.state import store_of
+from services.runtime.state import State, state_of, state_services
 from services.storage.database import Database
 from services.tokens.counter import Counter
 from services.wire.http import Http, Timeouts
 
 Role = Literal["gateway", "routing", "adapters", "billing"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-
-
-@dataclass(frozen=True)
-class Service:
-    """A gRPC service: its full name, and what adds it to a server. sessions: what it says on WebSockets, if it does."""
-
-    name: str
-    register: Callable[[grpc.aio.Server], None]
-    sessions: Sessions | None = None
 
 
 @asynccontextmanager
@@ -148,17 +134,15 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
     responses = Responses(generator)
     keys = parts.keys
-    store = store_of(settings, parts.database)
-    asking, stored = Asking(store), Stored(store)
-    http = HttpService(responses, asking, keys, OPENAPI, ping_s=settings.ping_seconds)
-    stored_http = StoredHttp(stored, keys, ping_s=settings.ping_seconds)
+    state = parts.state(responses)
+    http = HttpService(responses, state.asking, state.background, keys, OPENAPI, ping_s=settings.ping_seconds)
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
-    typed = TypedResponses(responses, asking, stored, keys)
+    typed = TypedResponses(responses, state.asking, state.stored, state.background, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
-    sessions = ResponseSessions(Turns(responses, asking), keys)
+    sessions = ResponseSessions(Turns(responses, state.asking, state.background), keys)
     return [
         Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), sessions),
         *_management(parts.office(), keys),
@@ -171,7 +155,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
         Service(
             "concentrate.http.v1.MessagesHttpService", partial(add_MessagesHttpServiceServicer_to_server, messages)
         ),
-        Service("concentrate.http.v1.StoredHttpService", partial(add_StoredHttpServiceServicer_to_server, stored_http)),
+        *state_services(state, keys, settings.ping_seconds),
         Service("concentrate.http.v1.ModelsHttpService", partial(add_ModelsHttpServiceServicer_to_server, models_http)),
         Service("concentrate.models.v1.ModelsService", partial(add_ModelsServiceServicer_to_server, models)),
     ]
@@ -308,6 +292,13 @@ class _Parts:
         database = storage.ready(self.settings)
         self._stack.push_async_callback(database.close)
         return database
+
+    def state(self, responses: Responses) -> State:
+        """What outlives a request; work in the background begins."""
+        state = state_of(self.settings, self.database, responses)
+        self._stack.push_async_callback(state.background.close)
+        state.background.start()
+        return state
 
     @cached_property
     def keys(self) -> DatabaseKeyRing:

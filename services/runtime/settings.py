@@ -125,6 +125,13 @@ class Settings:
     store_days: Annotated[
         int, Variable("STORE_DAYS", "Age in days at which a stored response goes, if no younger one continues it.")
     ] = 30
+    background_lease_seconds: Annotated[
+        float,
+        Variable(
+            "BACKGROUND_LEASE_SECONDS",
+            "How long after a process died others take over its responses in the background.",
+        ),
+    ] = 15.0
     redis_url: Annotated[
         Secret | None,
         Variable("REDIS_URL", "Redis or Valkey, for what replicas share: rate limits, live routing metrics."),
@@ -235,6 +242,10 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"CONCENTRATE_BOOTSTRAP_CREDITS_USD={credit} is not between 0 and 1000000000 dollars.")
     if not 0 < settings.store_days <= 36_500:
         raise SettingsError(f"STORE_DAYS={settings.store_days} is not between 1 and 36500.")
+    if not 0.2 <= settings.background_lease_seconds <= 3600:
+        raise SettingsError(
+            f"BACKGROUND_LEASE_SECONDS={settings.background_lease_seconds} is not between 0.2 and 3600."
+        )
     if settings.encryption_key is not None:
         try:
             keys_of(settings.encryption_key.reveal())

@@ -17,6 +17,7 @@ from services.runtime import bootstrap, logs, settings
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.journal import Journal
 from services.runtime.server import Server
+from services.runtime.service import Service
 from services.runtime.sockets import Sockets, beside
 
 _UNIX: Final = "unix:"
@@ -82,7 +83,7 @@ async def _stop(server: Server, sockets: Sequence[Sockets], grace: float) -> Non
     await asyncio.gather(server.stop(grace), *(each.stop(grace) for each in sockets))
 
 
-async def _sockets(beside_socket: Path | None, services: Sequence[bootstrap.Service]) -> Sequence[Sockets]:
+async def _sockets(beside_socket: Path | None, services: Sequence[Service]) -> Sequence[Sockets]:
     """Takes WebSockets where a service has something to say on them. Before gRPC, whose answer means that all is ready."""
     made = [Sockets(each.sessions) for each in services if each.sessions is not None]
     if beside_socket is None:

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from services.storage.sealing import Sealer
-from services.store.records import Kept
+from services.store.records import UNDER_WAY, Kept
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder: Final = msgspec.json.Encoder()
@@ -20,10 +20,12 @@ def split(body: bytes) -> tuple[bytes, bytes]:
     return _encoder.encode(fields), output
 
 
-def joined(head: bytes, output: bytes) -> bytes:
-    """The response object again."""
+def joined(head: bytes, output: bytes, status: str) -> bytes:
+    """The response object again. One that somebody works on was written when it was queued."""
     fields = _fields.decode(head)
     fields["output"] = msgspec.Raw(output)
+    if status in UNDER_WAY:
+        fields["status"] = msgspec.Raw(b'"%b"' % status.encode())
     return _encoder.encode(fields)
 
 
@@ -40,7 +42,7 @@ def kept(row: Any, sealer: Sealer) -> Kept:
         created_at=row.created_at,
         status=row.status,
         background=row.background,
-        body=joined(sealer.open(row.head, row.id), sealer.open(row.output, row.id)),
+        body=joined(sealer.open(row.head, row.id), sealer.open(row.output, row.id), row.status),
         last_number=row.last_number,
         previous_id=row.previous_id,
         conversation_id=row.conversation_id,

@@ -100,6 +100,15 @@ async def write(context: Context, content_type: str, data: bytes) -> None:
         await context.write(HttpBody(content_type=content_type, data=data[start : start + MESSAGE_BYTES_MAX]))
 
 
+async def write_stream(context: Context, source: AsyncIterator[bytes], ping: bytes, ping_s: float) -> None:
+    """Writes events as they come. `ping`: what goes out after each `ping_s` seconds of silence."""
+
+    async def write_events(data: bytes) -> None:
+        await write(context, EVENTS, data)
+
+    await Pump(source, write_events, ping, ping_s).run()
+
+
 async def _stream(
     surface: Surface,
     call: Call,

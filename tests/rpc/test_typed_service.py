@@ -21,6 +21,7 @@ from services.errors_grpc import from_rpc_error
 from services.generation.generator import Generator
 from services.responses.service import Responses
 from services.responses.state.asking import Asking
+from services.responses.state.background import Background
 from services.responses.state.stored import Stored
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
@@ -62,7 +63,9 @@ async def surface(
     )
     async with opened(folder, None) as database:
         store = Store(database, Sealer(), retention_s=DAY_S)
-        typed = TypedResponses(Responses(generator), Asking(store), Stored(store), OneKey())
+        responses, asking, stored = Responses(generator), Asking(store), Stored(store)
+        background = Background(responses, asking, stored, store)
+        typed = TypedResponses(responses, asking, stored, background, OneKey())
         async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
             yield ResponsesServiceStub(channel)
 

@@ -16,7 +16,7 @@ from services.responses.state.recording import Recording
 from services.store.records import UNDER_WAY
 from services.store.store import Store
 from services.vocabulary.call import Call
-from services.vocabulary.caller import Caller
+from services.vocabulary.caller import Caller, CallerPolicy
 from services.vocabulary.event import Loss
 
 CONTEXT_BYTES_MAX: Final = 64 << 20
@@ -24,7 +24,7 @@ CONTEXT_BYTES_MAX: Final = 64 << 20
 
 REFERENCE: Final = "item_reference"
 
-_POLICY: Final = "Nothing is kept: the key's policy or zero data retention forbids it."
+REFUSED_BY_POLICY: Final = "Nothing is kept: the key's policy or zero data retention forbids it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,11 @@ def tenant_of(caller: Caller) -> str:
     return caller.org_id or caller.key_id
 
 
+def may_keep(policy: CallerPolicy) -> bool:
+    """Whether anything of a caller's may be kept."""
+    return policy.store and not policy.zdr
+
+
 def conversation_id(request: ResponsesRequest) -> str:
     """The id of the conversation a request names."""
     named = request.conversation
@@ -129,21 +134,21 @@ def conversation_id(request: ResponsesRequest) -> str:
 
 
 def _state(call: Call, request: ResponsesRequest, caller: Caller, context: int) -> State:
-    policy = caller.policy
-    allowed = policy.store and not policy.zdr and not (call.routing is not None and call.routing.zdr)
+    allowed = may_keep(caller.policy) and not (call.routing is not None and call.routing.zdr)
     stored = allowed and request.store is not False
     background = bool(request.background)
-    if background:
-        raise InvalidRequest("Background responses are not served yet; leave `background` out.", param="background")
+    if background and not stored:
+        why = REFUSED_BY_POLICY if request.store is not False else "A response in the background must be stored."
+        raise InvalidRequest(why, param="background")
     if request.conversation is not None and not allowed:
-        raise InvalidRequest(_POLICY, param="conversation")
+        raise InvalidRequest(REFUSED_BY_POLICY, param="conversation")
     return State(
         stored=stored,
         background=background,
         previous_response_id=request.previous_response_id,
         conversation_id=conversation_id(request) or None,
         context=context,
-        losses=[Loss("store", "dropped", _POLICY)] if request.store and not allowed else (),
+        losses=[Loss("store", "dropped", REFUSED_BY_POLICY)] if request.store and not allowed else (),
     )
 
 

@@ -11,8 +11,7 @@ from services.responses.state.asking import tenant_of
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
 from services.surface.credentials import credentials
-from services.surface.pump import Pump
-from services.surface.serving import EVENTS, JSON, Context, write
+from services.surface.serving import JSON, Context, write, write_stream
 
 
 class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
@@ -33,11 +32,7 @@ class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
             return
         after = request.starting_after if request.HasField("starting_after") else None
         source = await self._stored.follow(tenant, request.response_id, after)
-
-        async def write_events(data: bytes) -> None:
-            await write(context, EVENTS, data)
-
-        await Pump(source, write_events, sse.PING, self._ping_s).run()
+        await write_stream(context, source, sse.PING, self._ping_s)
 
     async def DeleteResponse(self, request: pb.DeleteResponseRequest, context: Context) -> HttpBody:  # noqa: N802
         """`DELETE /v1/responses/{response_id}`."""

@@ -1,7 +1,8 @@
 """Stored responses for those who ask again: get, list the input, delete, follow the stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -34,6 +35,12 @@ class Stored:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._changed: Callable[[str], asyncio.Event | None] = lambda _: None
+        self._stop: Callable[[str], None] = lambda _: None
+
+    def listen(self, changed: Callable[[str], asyncio.Event | None], stop: Callable[[str], None]) -> None:
+        """About responses that are made in this process: what is set when more was kept, and what ends the work."""
+        self._changed, self._stop = changed, stop
 
     async def get(self, tenant: str, response_id: str) -> Kept:
         """A response."""
@@ -54,28 +61,29 @@ class Stored:
         if not kept.background:
             raise InvalidRequest("Only a response that was created with `background` can be cancelled.")
         while kept.under_way:
-            number, runs = kept.last_number, await self._events(tenant, response_id)
+            number, runs = kept.last_number, await self.frames(tenant, response_id)
             record = Record(
                 id=response_id,
                 tenant=tenant,
                 created_at=kept.created_at,
                 status="cancelled",
-                body=ended(kept.body, (run.frames for run in runs), "cancelled"),
+                body=ended(kept.body, runs, "cancelled"),
                 input=b"",
                 last_number=number + 1,
             )
-            await self._store.finish(record, None, number + 1)
+            if await self._store.finish(record, None, number + 1):
+                self._stop(response_id)
             kept = await self.get(tenant, response_id)
         return kept
 
-    async def _events(self, tenant: str, response_id: str) -> list[Frames]:
+    async def frames(self, tenant: str, response_id: str) -> list[bytes]:
         """All events so far."""
         runs: list[Frames] = []
         while True:
             found = await self._store.follow(tenant, response_id, runs[-1].last if runs else -1)
             runs += found[1] if found is not None else ()
             if found is None or len(found[1]) < FRAMES_AT_ONCE:
-                return runs
+                return [run.frames for run in runs]
 
     # ---- what it was made from ---------------------------------------------------------------------------------------
 
@@ -132,15 +140,20 @@ class Stored:
                 if not kept.under_way:
                     yield (replay.ending(kept) if number < kept.last_number else b"") + sse.DONE
                     return
-                await self.wait(kept.id)
+                await self._wait(kept.id)
             found = await self._store.follow(tenant, kept.id, number)
             if found is None:  # deleted meanwhile
                 return
             kept, frames = found
 
-    async def wait(self, response_id: str) -> None:  # noqa: ARG002  # who makes it may know better
+    async def _wait(self, response_id: str) -> None:
         """Returns when it is worth looking again."""
-        await asyncio.sleep(LOOK_AGAIN_S)
+        changed = self._changed(response_id)
+        if changed is None:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), LOOK_AGAIN_S)
 
 
 def _rows(turn: Turn, asked: bool, *, newest_first: bool) -> list[ItemRow]:
