@@ -25,7 +25,7 @@ from services.routing.explaining import explanation
 from services.routing.needs import Feature, Needs
 from services.routing.policy import Policy, policy_of
 from services.routing.snapshot import Snapshot
-from services.vocabulary.call import Call, WebSearchTool
+from services.vocabulary.call import Call, Native, WebSearchTool
 from services.vocabulary.caller import CallerPolicy
 from services.vocabulary.event import Loss
 
@@ -91,13 +91,23 @@ def stripped(call: Call, losses: Sequence[Loss]) -> Call:
     for loss in losses:
         match loss.param:
             case "temperature":
-                call = msgspec.structs.replace(call, temperature=None, top_p=None, native=None)
+                native = _without(call.native, "temperature", "top_p")
+                call = msgspec.structs.replace(call, temperature=None, top_p=None, native=native)
             case "reasoning":
-                call = msgspec.structs.replace(call, reasoning=None, native=None)
+                native = _without(call.native, "reasoning", "reasoning_effort", "thinking")
+                call = msgspec.structs.replace(call, reasoning=None, native=native)
             case "tools":
                 tools = [tool for tool in call.tools if not isinstance(tool, WebSearchTool)]
                 call = msgspec.structs.replace(call, tools=tools, native=None)
     return call
+
+
+def _without(native: Native | None, *names: str) -> Native | None:
+    """The client's own body without fields, by the names they have in any format."""
+    if native is None:
+        return None
+    fields = {name: raw for name, raw in native.fields.items() if name not in names}
+    return msgspec.structs.replace(native, fields=fields)
 
 
 def _offers(

@@ -186,3 +186,11 @@ def test_auto_is_the_same_for_the_same_snapshot_and_stays_where_it_is_warm():
     assert ids(snapshot, model="auto") == ids(snapshot, model="auto")
     kept = world(POOL, tiers=TIERS, warm="a/middle")
     assert ids(kept, model="auto", prompt_cache_key="k")[0] == "a/middle"
+
+
+def test_what_is_given_up_leaves_the_rest_of_the_clients_body_as_it_is():
+    """So the native lane stays open, with the fields that nobody here knows."""
+    asked = {"temperature": 0.5, "reasoning": {"effort": "low"}, "unknown": 1}
+    made = planned(world({"m": {"a": Facts(temperature=False, efforts=[])}}), **asked)
+    call = stripped(call_of(**asked), made.losses)
+    assert set(call.native.fields) == {"model", "input", "unknown"}
