@@ -137,11 +137,12 @@ class MessageUsage(msgspec.Struct):
 
 
 class MessageCost(msgspec.Struct):
-    """US dollars, exact to the nano-dollar: the total, and its parts per token class."""
+    """US dollars, exact to the nano-dollar: the total, and its parts per token class. byok: an own credential paid."""
 
     total: float
     breakdown: dict[str, float]
     currency: Literal["USD"] = "USD"
+    byok: bool = False
 
 
 class StopDetails(msgspec.Struct, tag="refusal"):
@@ -279,7 +280,7 @@ def public_cost(cost: Cost | None) -> MessageCost | None:
     """Nano-dollars -> dollars. A double holds any nano-dollar amount below nine million dollars exactly as printed."""
     if cost is None:
         return None
-    return MessageCost(cost.total / 1e9, {name: nanos / 1e9 for name, nanos in cost.parts.items()})
+    return MessageCost(cost.total / 1e9, {name: nanos / 1e9 for name, nanos in cost.parts.items()}, byok=cost.byok)
 
 
 def message_id(response_id: str) -> str:
