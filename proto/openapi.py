@@ -127,6 +127,7 @@ def document(image: bytes) -> bytes:
         for name, schema in structs.components["ResponsesRequest"]["properties"].items()
     }
     chat_words.describe(structs.components, same)
+    _numbers(structs.components)
     for name in OMITTING:
         structs.components[name]["required"] = []
     failures = dict(_error_responses())
@@ -227,7 +228,24 @@ def _managed(protos: Protos, structs: Structs, method: Any, operation: Json) -> 
 
 def _answer(name: str, answered: Any) -> str:
     """The message of an answer."""
-    return "DeleteProviderCredentialResponse" if name == "DeleteProviderCredential" else str(answered.__name__)
+    return {
+        "DeleteProviderCredential": "DeleteProviderCredentialResponse",
+        "DeleteBudget": "DeleteBudgetResponse",
+    }.get(name, str(answered.__name__))
+
+
+def _numbers(schema: Any) -> None:
+    """Amounts of money are JSON numbers, where msgspec would write decimals as text."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "decimal":
+            del schema["format"]
+            schema.pop("pattern", None)
+            schema["type"] = "number"
+        for value in schema.values():
+            _numbers(value)
+    elif isinstance(schema, list):
+        for value in schema:
+            _numbers(value)
 
 
 def _parameters(protos: Protos, method: Any) -> list[Json]:

@@ -22,7 +22,7 @@ from services.vocabulary.caller import INFERENCE, Caller
 LIMIT_MAX = 100
 LIMIT = 20
 
-Kind = Literal["org", "team", "user", "key", "byok"]
+Kind = Literal["org", "team", "user", "key", "byok", "transaction"]
 Merged = TypeVar("Merged", bound=msgspec.Struct)
 
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from services.billing.ledger import budgets
+from services.billing.periods import PERIODS
 from services.byok import store as byok
 from services.errors import Conflict, InvalidRequest, NotFound
 from services.keys import store
@@ -9,6 +11,7 @@ from services.keys.secret import mask
 from services.keys.store import KeyRow
 from services.management import requests as asked
 from services.management import shapes
+from services.management.amounts import nano, usd
 from services.management.desk import Desk, check_locks, merged
 from services.management.limits import check_limits
 from services.tenancy.authority import SCOPES, Owned, may, require_key_scopes
@@ -38,6 +41,10 @@ def create(desk: Desk, request: asked.CreateKey) -> shapes.ApiKey:
         created_at=desk.now,
         expires_at=_later(request.expires_at, desk.now),
     )
+    if request.budget is not None:
+        desk.require("write", "limits", owned)
+        limit = nano(request.budget.limit, "budget.limit")
+        budgets.put(desk.connection, f"key:{row.id}", request.budget.period, limit, now_ms=desk.now * 1000)
     return _added(desk, row, key, "key.create")
 
 
@@ -163,7 +170,23 @@ def _public(desk: Desk, row: KeyRow) -> shapes.ApiKey:
         status=_status(row, desk.now),
         policy=policy,
         policy_source=policy_source(policy),
+        credits=_credits(desk, row.id),
     )
+
+
+def _credits(desk: Desk, key_id: str) -> shapes.KeyCredits | None:
+    """The key's spending cap; of several, that of the shortest period."""
+    found = budgets.of(desk.connection, [f"key:{key_id}"], desk.now * 1000)
+    state = min(found, key=lambda each: PERIODS.index(each.period), default=None)
+    if state is None:
+        return None
+    period = shapes.SpendPeriod(
+        limit=usd(state.limit),
+        used=usd(state.spent),
+        refresh=state.period,
+        next_refresh=None if state.refreshes_ms is None else state.refreshes_ms // 1000,
+    )
+    return shapes.KeyCredits(period=period)
 
 
 def _status(row: KeyRow, now: int) -> shapes.KeyStatus:

@@ -3,7 +3,19 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.management import audit, byok, keys, organizations, requests, shapes
+from services.management import (
+    audit,
+    budgets,
+    byok,
+    credit,
+    keys,
+    money_requests,
+    money_shapes,
+    organizations,
+    requests,
+    shapes,
+    usage,
+)
 from services.management.office import Operation
 
 CREATE_KEY = Operation("CreateKey", requests.CreateKey, shapes.ApiKey, keys.create, writes=True)
@@ -76,6 +88,34 @@ DELETE_PROVIDER_CREDENTIAL = Operation(
 LIST_AUDIT_EVENTS = Operation(
     "ListAuditEvents", requests.ListAudit, shapes.ListAuditEventsResponse, audit.list_, writes=False
 )
+SET_BUDGET = Operation("SetBudget", money_requests.SetBudget, money_shapes.Budget, budgets.set_, writes=True)
+LIST_BUDGETS = Operation(
+    "ListBudgets", money_requests.ListBudgets, money_shapes.ListBudgetsResponse, budgets.list_, writes=False
+)
+DELETE_BUDGET = Operation("DeleteBudget", requests.One, shapes.Deleted, budgets.delete, writes=True)
+LIST_BUDGET_EVENTS = Operation(
+    "ListBudgetEvents",
+    money_requests.ListBudgetEvents,
+    money_shapes.ListBudgetEventsResponse,
+    budgets.events,
+    writes=False,
+)
+GET_CREDITS = Operation("GetCredits", money_requests.GetCredits, money_shapes.Credits, credit.get, writes=False)
+UPDATE_CREDITS = Operation(
+    "UpdateCredits", money_requests.UpdateCredits, money_shapes.Credits, credit.update, writes=True
+)
+LIST_TRANSACTIONS = Operation(
+    "ListTransactions", requests.Some, money_shapes.ListTransactionsResponse, credit.transactions, writes=False
+)
+CREATE_TRANSACTION = Operation(
+    "CreateTransaction",
+    money_requests.CreateTransaction,
+    money_shapes.Transaction,
+    credit.create_transaction,
+    writes=True,
+)
+LIST_USAGE = Operation("ListUsage", money_requests.ListUsage, money_shapes.ListUsageResponse, usage.list_, writes=False)
+GET_GENERATION = Operation("GetGeneration", requests.One, money_shapes.StoredGeneration, usage.generation, writes=False)
 
 ALL: Final[Mapping[str, Operation[Any, Any]]] = {
     value.name: value for value in list(globals().values()) if isinstance(value, Operation)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,7 @@ Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 _WHERE: Final = re.compile(r" - at `\$\.?(.*)`$")
 _BODY_MAX: Final = 1 << 20
+_DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)  # money is exact
 _CLEARABLE: Final = re.compile(r"expires_at|(settings|limits)(\..*)?")
 """What null puts back; of other members it leaves what is there."""
 
@@ -36,7 +38,7 @@ def of_http(shape: type[Asked], path: Mapping[str, str], query: str, body: bytes
 
 def checked(request: Asked) -> Asked:
     """A request that came as a message, held to the same rules. Raises `InvalidRequest`."""
-    return _converted(msgspec.to_builtins(request), type(request))
+    return _converted(msgspec.to_builtins(request, builtin_types=(Decimal,)), type(request))
 
 
 def _body(body: bytes) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _body(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        fields = msgspec.json.decode(body)
+        fields = _DECODER.decode(body)
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from None
     if not isinstance(fields, dict):

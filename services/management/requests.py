@@ -3,10 +3,12 @@
 A member that is None is left as it is, or is the default; `clear` names those to be put back (in JSON: null).
 """
 
+from decimal import Decimal
 from typing import Annotated
 
 import msgspec
 
+from services.billing.periods import Period
 from services.management.desk import LIMIT, LIMIT_MAX
 from services.tenancy.authority import Role
 from services.tenancy.rows import NO_LIMITS
@@ -116,6 +118,13 @@ class ListKeys(Some, frozen=True, kw_only=True):
     revoked: bool = False
 
 
+class NewBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """The spending cap of a new key: US dollars in a period."""
+
+    limit: Decimal
+    period: Period = "month"
+
+
 class CreateKey(Request, frozen=True, kw_only=True):
     """Makes a key. scopes: empty for `inference` alone."""
 
@@ -127,6 +136,7 @@ class CreateKey(Request, frozen=True, kw_only=True):
     settings: Settings = NONE
     limits: Limits = NO_LIMITS
     expires_at: Time | None = None
+    budget: NewBudget | None = None
 
 
 class UpdateKey(One, frozen=True, kw_only=True):

@@ -4,11 +4,13 @@ Times are seconds since 1970. None: not, never, or nobody's.
 """
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from services.billing.periods import Period
 from services.tenancy.authority import Role
 from services.tenancy.settings import Settings
 from services.vocabulary.caller import CallerPolicy, PolicySource
@@ -64,6 +66,21 @@ class TeamMember(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
 
 
+class SpendPeriod(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may spend, and has spent, in the present period: US dollars. next_refresh: when the next begins."""
+
+    limit: Decimal
+    used: Decimal
+    refresh: Period
+    next_refresh: int | None
+
+
+class KeyCredits(msgspec.Struct, frozen=True, kw_only=True):
+    """The spending cap of a key."""
+
+    period: SpendPeriod
+
+
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     """An API key. key: the key itself, only in the answer that made it."""
 
@@ -81,6 +98,7 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     policy: CallerPolicy
     policy_source: PolicySource
+    credits: KeyCredits | None
     created_at: int
     expires_at: int | None
     disabled_at: int | None

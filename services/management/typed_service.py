@@ -11,6 +11,8 @@ from concentrate.management.v1 import (
     credentials_service_pb2_grpc,
     keys_service_pb2,
     keys_service_pb2_grpc,
+    money_service_pb2,
+    money_service_pb2_grpc,
     organizations_service_pb2,
     organizations_service_pb2_grpc,
 )
@@ -39,6 +41,7 @@ SERVICES: Final[Sequence[tuple[ServiceDescriptor, type, Register]]] = [
         (keys_service_pb2, keys_service_pb2_grpc, "KeysService"),
         (credentials_service_pb2, credentials_service_pb2_grpc, "CredentialsService"),
         (audit_service_pb2, audit_service_pb2_grpc, "AuditService"),
+        (money_service_pb2, money_service_pb2_grpc, "MoneyService"),
     )
 ]
 """Descriptor, servicer and registration of each service."""

@@ -9,6 +9,7 @@
     list[X]                                 `repeated`
     list[X] | None                          a message with the one field `repeated X values`
     dict[str, X]                            a map, also of messages
+    Decimal                                 int64, in billionths
     msgspec.Raw                             string `x_json`: bytes and key order stay
     dict[str, msgspec.Raw]                  `repeated` messages of `name` and `value_json`: order stays
     anything else                           string `x_json`

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -52,6 +53,7 @@ def _text_raw(text: str) -> msgspec.Raw:
 
 _SAME: Final = Value(_same, _same)
 _RAW: Final = Value(_raw_text, _text_raw)
+_NANO: Final = Value(lambda amount: int(amount.scaleb(9)), lambda nano: Decimal(nano).scaleb(-9))
 
 
 def value_of(shape: inspect.Type, mirrored: FieldDescriptor, hint: Any) -> Value:
@@ -60,6 +62,8 @@ def value_of(shape: inspect.Type, mirrored: FieldDescriptor, hint: Any) -> Value
         return _RAW
     if isinstance(shape, inspect.LiteralType) and mirrored.enum_type is not None:
         return _enum(shape, mirrored.enum_type)
+    if isinstance(shape, inspect.DecimalType):
+        return _NANO
     if mirrored.name.endswith("_json"):
         decoder = msgspec.json.Decoder(hint)
         return Value(lambda value: msgspec.json.encode(value).decode(), decoder.decode)
@@ -146,13 +150,14 @@ def values(name: str, value: Value) -> Fields:
     return Fields(fill, lambda from_: [read(one) for one in getattr(from_, name)])
 
 
-def mapping(name: str) -> Fields:
+def mapping(name: str, value: Value) -> Fields:
     """A map of scalars."""
+    write, read = value
 
     def fill(into: Message, values: Any) -> None:
-        getattr(into, name).update(values)
+        getattr(into, name).update({key: write(one) for key, one in values.items()})
 
-    return Fields(fill, lambda from_: dict(getattr(from_, name)))
+    return Fields(fill, lambda from_: {key: read(one) for key, one in getattr(from_, name).items()})
 
 
 def message_mapping(name: str, fields: Fields) -> Fields:

@@ -118,7 +118,10 @@ class Compiler:
             held = _message(_message(mirrored).fields_by_name["value"])
             return message_mapping(name, self.fields(shape.value_type, held))
         if isinstance(shape, inspect.DictType):
-            return json_fields(name) if isinstance(shape.value_type, inspect.RawType) else mapping(name)
+            if isinstance(shape.value_type, inspect.RawType):
+                return json_fields(name)
+            held_value = _message(mirrored).fields_by_name["value"]
+            return mapping(name, value_of(shape.value_type, held_value, None))
         assert isinstance(shape, inspect.ListType), shape
         if isinstance(shape.item_type, _STRUCTS):
             return messages(name, self.fields(shape.item_type, _message(mirrored)))

@@ -27,6 +27,7 @@ PUBLIC = {
     "concentrate.management.v1.AuditService",
     "concentrate.management.v1.CredentialsService",
     "concentrate.management.v1.KeysService",
+    "concentrate.management.v1.MoneyService",
     "concentrate.management.v1.OrganizationsService",
     "concentrate.http.v1.StoredHttpService",
     "concentrate.http.v1.ConversationsHttpService",

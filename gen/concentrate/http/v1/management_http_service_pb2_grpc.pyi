@@ -96,6 +96,26 @@ class ManagementHttpServiceStub:
     """Takes a provider credential away, and what it holds out of the database."""
     ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
     """Lists what was changed, the latest first."""
+    SetBudget: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Limits what an organisation, a team, a user or a key spends in a period."""
+    ListBudgets: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Lists budgets, with what is used of them."""
+    DeleteBudget: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Takes a budget away."""
+    ListBudgetEvents: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Lists budgets that have reached a threshold, the latest first."""
+    GetCredits: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Gets the balance of an organisation."""
+    UpdateCredits: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Says whether an organisation can spend only what it has. For operators."""
+    ListTransactions: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Lists where credit came from and went, the latest first."""
+    CreateTransaction: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Adds credit, corrects it, or gives back what a response cost. For operators."""
+    ListUsage: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Sums what was used, by day, model, provider, key, user or team."""
+    GetGeneration: _grpc.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]
+    """Gets what is known of one answer, besides what it said."""
 
 @_typing.type_check_only
 class ManagementHttpServiceAsyncStub(ManagementHttpServiceStub):
@@ -162,6 +182,26 @@ class ManagementHttpServiceAsyncStub(ManagementHttpServiceStub):
     """Takes a provider credential away, and what it holds out of the database."""
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Lists what was changed, the latest first."""
+    SetBudget: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Limits what an organisation, a team, a user or a key spends in a period."""
+    ListBudgets: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Lists budgets, with what is used of them."""
+    DeleteBudget: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Takes a budget away."""
+    ListBudgetEvents: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Lists budgets that have reached a threshold, the latest first."""
+    GetCredits: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Gets the balance of an organisation."""
+    UpdateCredits: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Says whether an organisation can spend only what it has. For operators."""
+    ListTransactions: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Lists where credit came from and went, the latest first."""
+    CreateTransaction: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Adds credit, corrects it, or gives back what a response cost. For operators."""
+    ListUsage: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Sums what was used, by day, model, provider, key, user or team."""
+    GetGeneration: _aio.UnaryUnaryMultiCallable[_management_http_service_pb2.ManagementRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Gets what is known of one answer, besides what it said."""
 
 class ManagementHttpServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers HTTP clients that manage organisations, keys and money. Needs a key whose scopes and role allow it."""
@@ -405,5 +445,85 @@ class ManagementHttpServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Lists what was changed, the latest first."""
+
+    @_abc_1.abstractmethod
+    def SetBudget(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Limits what an organisation, a team, a user or a key spends in a period."""
+
+    @_abc_1.abstractmethod
+    def ListBudgets(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Lists budgets, with what is used of them."""
+
+    @_abc_1.abstractmethod
+    def DeleteBudget(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Takes a budget away."""
+
+    @_abc_1.abstractmethod
+    def ListBudgetEvents(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Lists budgets that have reached a threshold, the latest first."""
+
+    @_abc_1.abstractmethod
+    def GetCredits(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Gets the balance of an organisation."""
+
+    @_abc_1.abstractmethod
+    def UpdateCredits(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Says whether an organisation can spend only what it has. For operators."""
+
+    @_abc_1.abstractmethod
+    def ListTransactions(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Lists where credit came from and went, the latest first."""
+
+    @_abc_1.abstractmethod
+    def CreateTransaction(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Adds credit, corrects it, or gives back what a response cost. For operators."""
+
+    @_abc_1.abstractmethod
+    def ListUsage(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Sums what was used, by day, model, provider, key, user or team."""
+
+    @_abc_1.abstractmethod
+    def GetGeneration(
+        self,
+        request: _management_http_service_pb2.ManagementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Gets what is known of one answer, besides what it said."""
 
 def add_ManagementHttpServiceServicer_to_server(servicer: ManagementHttpServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -46,6 +46,7 @@ class ApiKey(_message.Message):
     REVOKED_AT_FIELD_NUMBER: _builtins.int
     LAST_USED_AT_FIELD_NUMBER: _builtins.int
     ROTATED_FROM_FIELD_NUMBER: _builtins.int
+    CREDITS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """Is its id."""
     object: _builtins.str
@@ -94,6 +95,10 @@ class ApiKey(_message.Message):
     def policy(self) -> _caller_pb2.CallerPolicy:
         """Holds what is in force: settings of organisation, team, user and key, resolved."""
 
+    @_builtins.property
+    def credits(self) -> Global___KeyCredits:
+        """Holds its spending cap; absent for none."""
+
     def __init__(
         self,
         *,
@@ -117,10 +122,11 @@ class ApiKey(_message.Message):
         revoked_at: _builtins.int | None = ...,
         last_used_at: _builtins.int | None = ...,
         rotated_from: _builtins.str | None = ...,
+        credits: Global___KeyCredits | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_disabled_at", b"_disabled_at", "_expires_at", b"_expires_at", "_key", b"_key", "_last_used_at", b"_last_used_at", "_revoked_at", b"_revoked_at", "_rotated_from", b"_rotated_from", "_team_id", b"_team_id", "_user_id", b"_user_id", "disabled_at", b"disabled_at", "expires_at", b"expires_at", "key", b"key", "last_used_at", b"last_used_at", "limits", b"limits", "policy", b"policy", "revoked_at", b"revoked_at", "rotated_from", b"rotated_from", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_disabled_at", b"_disabled_at", "_expires_at", b"_expires_at", "_key", b"_key", "_last_used_at", b"_last_used_at", "_revoked_at", b"_revoked_at", "_rotated_from", b"_rotated_from", "_team_id", b"_team_id", "_user_id", b"_user_id", "credits", b"credits", "disabled_at", b"disabled_at", "expires_at", b"expires_at", "key", b"key", "last_used_at", b"last_used_at", "limits", b"limits", "policy", b"policy", "revoked_at", b"revoked_at", "rotated_from", b"rotated_from", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled_at", b"_disabled_at", "_expires_at", b"_expires_at", "_key", b"_key", "_last_used_at", b"_last_used_at", "_revoked_at", b"_revoked_at", "_rotated_from", b"_rotated_from", "_team_id", b"_team_id", "_user_id", b"_user_id", "created_at", b"created_at", "disabled_at", b"disabled_at", "expires_at", b"expires_at", "id", b"id", "key", b"key", "last_used_at", b"last_used_at", "limits", b"limits", "masked", b"masked", "name", b"name", "object", b"object", "org_id", b"org_id", "policy", b"policy", "policy_source", b"policy_source", "revoked_at", b"revoked_at", "rotated_from", b"rotated_from", "scopes", b"scopes", "settings", b"settings", "status", b"status", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disabled_at", b"_disabled_at", "_expires_at", b"_expires_at", "_key", b"_key", "_last_used_at", b"_last_used_at", "_revoked_at", b"_revoked_at", "_rotated_from", b"_rotated_from", "_team_id", b"_team_id", "_user_id", b"_user_id", "created_at", b"created_at", "credits", b"credits", "disabled_at", b"disabled_at", "expires_at", b"expires_at", "id", b"id", "key", b"key", "last_used_at", b"last_used_at", "limits", b"limits", "masked", b"masked", "name", b"name", "object", b"object", "org_id", b"org_id", "policy", b"policy", "policy_source", b"policy_source", "revoked_at", b"revoked_at", "rotated_from", b"rotated_from", "scopes", b"scopes", "settings", b"settings", "status", b"status", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__disabled_at: _TypeAlias = _typing.Literal["disabled_at"]  # noqa: Y015
     _WhichOneofArgType__disabled_at: _TypeAlias = _typing.Literal["_disabled_at", b"_disabled_at"]  # noqa: Y015
@@ -158,6 +164,94 @@ class ApiKey(_message.Message):
 Global___ApiKey: _TypeAlias = ApiKey  # noqa: Y015
 
 @_typing.final
+class KeyCredits(_message.Message):
+    """Is the spending cap of a key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERIOD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def period(self) -> Global___SpendPeriod:
+        """Is the present period."""
+
+    def __init__(
+        self,
+        *,
+        period: Global___SpendPeriod | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyCredits: _TypeAlias = KeyCredits  # noqa: Y015
+
+@_typing.final
+class SpendPeriod(_message.Message):
+    """Says what may be spent, and was spent, in the present period."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    REFRESH_FIELD_NUMBER: _builtins.int
+    NEXT_REFRESH_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """Is the limit in nano-dollars."""
+    used: _builtins.int
+    """Is what was spent, in nano-dollars."""
+    refresh: _builtins.str
+    """Is `day`, `week`, `month` or `total`, in UTC."""
+    next_refresh: _builtins.int
+    """Is when the next period begins, in seconds since 1970; absent for never."""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+        used: _builtins.int = ...,
+        refresh: _builtins.str = ...,
+        next_refresh: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_next_refresh", b"_next_refresh", "next_refresh", b"next_refresh"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_next_refresh", b"_next_refresh", "limit", b"limit", "next_refresh", b"next_refresh", "refresh", b"refresh", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__next_refresh: _TypeAlias = _typing.Literal["next_refresh"]  # noqa: Y015
+    _WhichOneofArgType__next_refresh: _TypeAlias = _typing.Literal["_next_refresh", b"_next_refresh"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_refresh) -> _WhichOneofReturnType__next_refresh | None: ...
+
+Global___SpendPeriod: _TypeAlias = SpendPeriod  # noqa: Y015
+
+@_typing.final
+class NewBudget(_message.Message):
+    """Is the spending cap of a new key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    PERIOD_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """Is the limit in nano-dollars."""
+    period: _builtins.str
+    """Is `day`, `week`, `month` or `total`, in UTC. Default: `month`."""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+        period: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_period", b"_period", "period", b"period"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_period", b"_period", "limit", b"limit", "period", b"period"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__period: _TypeAlias = _typing.Literal["period"]  # noqa: Y015
+    _WhichOneofArgType__period: _TypeAlias = _typing.Literal["_period", b"_period"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__period) -> _WhichOneofReturnType__period | None: ...
+
+Global___NewBudget: _TypeAlias = NewBudget  # noqa: Y015
+
+@_typing.final
 class CreateKeyRequest(_message.Message):
     """Makes a key."""
 
@@ -171,6 +265,7 @@ class CreateKeyRequest(_message.Message):
     SETTINGS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BUDGET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Is the name for people."""
     org_id: _builtins.str
@@ -193,6 +288,10 @@ class CreateKeyRequest(_message.Message):
     def limits(self) -> _settings_pb2.Limits:
         """Holds what it may use."""
 
+    @_builtins.property
+    def budget(self) -> Global___NewBudget:
+        """Limits what it spends."""
+
     def __init__(
         self,
         *,
@@ -204,10 +303,11 @@ class CreateKeyRequest(_message.Message):
         settings: _settings_pb2.Settings | None = ...,
         limits: _settings_pb2.Limits | None = ...,
         expires_at: _builtins.int | None = ...,
+        budget: Global___NewBudget | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_at", b"_expires_at", "_org_id", b"_org_id", "_team_id", b"_team_id", "_user_id", b"_user_id", "expires_at", b"expires_at", "limits", b"limits", "org_id", b"org_id", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expires_at", b"_expires_at", "_org_id", b"_org_id", "_team_id", b"_team_id", "_user_id", b"_user_id", "budget", b"budget", "expires_at", b"expires_at", "limits", b"limits", "org_id", b"org_id", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_at", b"_expires_at", "_org_id", b"_org_id", "_team_id", b"_team_id", "_user_id", b"_user_id", "expires_at", b"expires_at", "limits", b"limits", "name", b"name", "org_id", b"org_id", "scopes", b"scopes", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expires_at", b"_expires_at", "_org_id", b"_org_id", "_team_id", b"_team_id", "_user_id", b"_user_id", "budget", b"budget", "expires_at", b"expires_at", "limits", b"limits", "name", b"name", "org_id", b"org_id", "scopes", b"scopes", "settings", b"settings", "team_id", b"team_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expires_at: _TypeAlias = _typing.Literal["expires_at"]  # noqa: Y015
     _WhichOneofArgType__expires_at: _TypeAlias = _typing.Literal["_expires_at", b"_expires_at"]  # noqa: Y015
