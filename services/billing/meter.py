@@ -38,6 +38,9 @@ UNLIMITED_S: Final = 1.0
 SETTLE_S: Final = 10.0
 """How long an answer that is complete waits for the database before its client is told that it failed."""
 
+RECORD_S: Final = 1.0
+"""And one that costs nothing that could run out: it is only recorded, now or later."""
+
 _REMEMBERED_MAX: Final = 10_000
 _PATIENT_S: Final = 60.0
 _AGAIN_S: Final = 2.0
@@ -66,7 +69,7 @@ class LedgerMeter:
 
     When the database is away, calls whose credit is limited are refused (503), and their settlements wait up to ten seconds
     before the client hears that the answer failed; they are posted when the database is back. Free models, and callers of
-    whom it was known before that nothing limits them, go on.
+    whom it was known before that nothing limits them, go on: docs/outages.md.
     """
 
     def __init__(
@@ -126,13 +129,14 @@ class LedgerMeter:
         who = payer(caller)
         cost = self._cost(outcome)
         bill = self._bill(outcome, caller, who, cost)
+        owed = bill.amount > 0 and who not in self._unlimited
         try:
-            await self._group.submit(bill, patience_s=SETTLE_S)
+            await self._group.submit(bill, patience_s=SETTLE_S if owed else RECORD_S)
         except IntegrityError:
             pass  # it was posted before
         except Overloaded:
             self._after(bill)
-            if bill.amount and who not in self._unlimited:
+            if owed:
                 raise
         return cost
 

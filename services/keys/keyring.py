@@ -147,15 +147,19 @@ class DatabaseKeyRing:
 
     async def _follow(self) -> None:
         written_at = self._now()
+        said = False
         while True:
             await asyncio.sleep(ASK_EVERY_S)
             try:
                 await self.refresh()
+                said = False
                 if self._now() - written_at >= USED_EVERY_S:
                     written_at = self._now()
                     await self._write_used()
             except Overloaded as error:
-                _log.warning("no news of changed keys", error=error.message)
+                if not said:
+                    _log.warning("no news of changed keys", error=error.message)
+                said = True
 
     async def _write_used(self) -> None:
         used, self._used = self._used, {}

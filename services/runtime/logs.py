@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, Literal, TextIO
 
@@ -85,3 +86,10 @@ class _Named(structlog.PrintLogger):
     def __init__(self, file: TextIO, name: str = "concentrate") -> None:
         super().__init__(file)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        """Writes a line. Where none can be written (a full disk) none is: whatever was to be logged must go on."""
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg

@@ -4,6 +4,8 @@ A commit that reaches the disk costs milliseconds, however much is in it; so und
 thread then waits a moment for more. Work that fails undoes itself alone (a savepoint). When the database itself fails (gone,
 busy, full, a deadlock) the whole transaction is tried again, so *work may run more than once and must write under ids of
 its own*; the answer is that of the last run.
+
+While the database is away and somebody is trying, whoever comes with no more than the usual patience is refused at once.
 """
 
 import asyncio
@@ -14,10 +16,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 import sqlalchemy as sa
-import structlog
 
 from services.errors import Overloaded
 from services.storage.batch import DrivenHandler, Handler, Kind, apply
+from services.storage.presence import Presence
 from services.storage.statements import Statements
 from services.storage.transient import is_transient
 
@@ -29,7 +31,6 @@ COMPANY_S: Final = 0.003
 _BATCH_MAX: Final = 500
 _PAUSES_S: Final = (0.0, 0.02, 0.1, 0.3, 1.0, 2.0)
 
-_log = structlog.get_logger("storage")
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -71,6 +72,7 @@ class Writer:
         self._connection: sa.Connection | None = None
         self._statements: Statements | None = None
         self._closing = threading.Event()
+        self._presence = Presence()
 
     async def submit(self, work: Callable[[sa.Connection], T], *, patience_s: float = PATIENCE_S) -> T:
         """Runs `work` in a transaction and returns what it returned, once that is committed.
@@ -100,6 +102,8 @@ class Writer:
             raise Overloaded("The gateway is shutting down.", retry_after=1)
         if self._queue.qsize() >= self._waiting_max:
             raise Overloaded("Too much is waiting to be written to the database.", retry_after=1)
+        if patience_s <= PATIENCE_S and self._presence.away:
+            raise Overloaded("The database is not available.", retry_after=2)
         pending = _Pending(kind, work, asyncio.get_running_loop(), patience_s)
         self._queue.put(pending)
         if self._thread is None:
@@ -127,7 +131,9 @@ class Writer:
                 batch.append(self._queue.get())
             alone = 0 if len(batch) > 1 else alone + 1
             company = alone < 2
+            self._presence.begin()
             self._do([pending for pending in batch if pending is not None])
+            self._presence.end()
             if None in batch:
                 self._disconnect()
                 return
@@ -147,8 +153,9 @@ class Writer:
                 if not is_transient(error):
                     _deliver(work, [error] * len(work))
                     return
-                _log.warning("database not available", error=str(error), waiting=len(work))
+                self._presence.failed(str(error))
             else:
+                self._presence.worked()
                 _deliver(work, answers)
                 return
         _deliver(work, [Overloaded("The database is not available.", retry_after=2)] * len(work))
