@@ -5,7 +5,7 @@ after a failure, or when the client has gone; in any order, once.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
@@ -13,6 +13,8 @@ from urllib.parse import quote
 import structlog
 
 from services.catalog.schema import Target
+from services.errors import GatewayError
+from services.generation.draining import Drains, Relay
 from services.generation.heads import Headers
 from services.generation.tally import Tally
 from services.ports import Admission, Meter, Outcome, OutcomeStatus
@@ -50,8 +52,12 @@ class Generation:
         meter: Meter,
         input_tokens: int,
         admission: Admission | None = None,
+        drains: Drains | None = None,
     ) -> None:
-        """`input_tokens`: an estimate, for a client that leaves before the provider has counted."""
+        """`input_tokens`: an estimate, for a client that leaves before the provider has counted.
+
+        drains: who reads on when the client leaves; None: nobody does.
+        """
         self.response_id = response_id
         self.surface = surface
         self.created_at = int(created_at)
@@ -60,14 +66,17 @@ class Generation:
         self.target = opening.target
         self.opened = opened
         self.route = route
-        self.batches: AsyncIterator[Sequence[Event]] = self._metered(opening.batches)
+        self._tally = Tally()
+        self._source = self._metered(opening.batches)
+        self._drains = drains
+        self._relay = None if drains is None else Relay(self._source)
+        self.batches = self._source if self._relay is None else self._relay.batches()
         self._opening = opening
         self._attempt = opening.attempt
         self._meter = meter
         self._input_tokens = input_tokens
         self._admission = admission
         self.headers = _headers(opening.target, route, admission)
-        self._tally = Tally()
         self._began_at = created_at
         self._outcome: Outcome | None = None
         self._cost: Cost | None = None
@@ -110,15 +119,32 @@ class Generation:
         await self._close()
 
     async def leave(self) -> None:
-        """The client has gone: aborts, and settles what was generated for it. Nothing keeps that from being done."""
+        """The client has gone: aborts, and settles what was generated for it. Nothing keeps that from being done.
+
+        Where the caller's policy says so, what the provider still sends is read first, without anybody waiting for it.
+        """
+        if self._relay is not None and self._drains is not None:
+            self._drains.add(self._drained(self._relay))
+            return
         self._attempt.over()
         await asyncio.shield(asyncio.ensure_future(self._left()))
+
+    async def _drained(self, relay: Relay) -> None:
+        try:
+            async with asyncio.timeout(self.caller.policy.drain_seconds):
+                await relay.finish()
+            self._attempt.finished(self.usage)
+        except (GatewayError, TimeoutError):
+            self._attempt.over()  # what has come until now counts
+        finally:
+            await self._left()
 
     async def _left(self) -> None:
         await self._close()
         usage, estimated = self.usage, False
-        if usage is None and (output := self._tally.output_tokens):
-            usage, estimated = Usage(input=self._input_tokens, output=output), True
+        if usage is None:
+            usage = self._tally.reckoned(self._input_tokens)
+            estimated = usage is not None
         self._release(usage)
         try:
             await self._settle("cancelled", usage, estimated=estimated)
@@ -158,10 +184,13 @@ class Generation:
             self._admission.settle(usage, self.target.model)
 
     async def _close(self) -> None:
-        await self.batches.aclose()  # type: ignore[attr-defined]  # an async generator
+        if self._relay is not None:
+            await self._relay.close()
+        await self.batches.aclose()
+        await self._source.aclose()
         await self._opening.close()
 
-    async def _metered(self, batches: AsyncIterator[Sequence[Event]]) -> AsyncIterator[Sequence[Event]]:
+    async def _metered(self, batches: AsyncIterator[Sequence[Event]]) -> AsyncGenerator[Sequence[Event], None]:
         tally = self._tally
         async for batch in batches:
             tally.feed(batch)

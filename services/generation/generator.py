@@ -1,6 +1,7 @@
 """From a call to an answer that has begun: plan, hold, open. What all surfaces share."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import structlog
 from services.catalog.schema import Target
 from services.errors import GatewayError, InsufficientCredits, RateLimited
 from services.generation import deadline
+from services.generation.draining import Drains
 from services.generation.generation import Generation
 from services.generation.heads import note
 from services.ports import Admission, Hold, Limiter, Meter, Order, Outcome, Router
@@ -57,6 +59,7 @@ class Generator:
         self._limiter = limiter
         self._now = now
         self.new_id = new_id or _new_id
+        self._drains = Drains()
 
     async def open(self, call: Call, caller: Caller, *, surface: str, response_id: str | None = None) -> Generation:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`, and costs nothing.
@@ -66,20 +69,45 @@ class Generator:
         response_id = response_id or self.new_id()
         tokens = prompt_tokens(call)
         if self._limiter is None:
-            return await self._open(call, caller, surface, response_id, tokens, None)
+            return await self._begun(call, caller, surface, response_id, tokens, None)
         try:
             admission = await self._limiter.admit(call, caller, input_tokens=tokens)
         except RateLimited as refused:
             if not caller.policy.byok:
                 raise
-            return await self._open(call, caller, surface, response_id, tokens, None, refused)
+            return await self._begun(call, caller, surface, response_id, tokens, None, refused)
         try:
             note(admission.headers)
-            return await self._open(call, caller, surface, response_id, tokens, admission)
+            return await self._begun(call, caller, surface, response_id, tokens, admission)
         except BaseException as error:
             admission.settle(None)
             if isinstance(error, GatewayError):
                 error.headers += admission.headers
+            raise
+
+    async def close(self) -> None:
+        """Cuts off the answers that are read on without a client; they are settled with what has come."""
+        await self._drains.close()
+
+    async def _begun(
+        self,
+        call: Call,
+        caller: Caller,
+        surface: str,
+        response_id: str,
+        tokens: int,
+        admission: Admission | None,
+        refused: RateLimited | None = None,
+    ) -> Generation:
+        """As `_open`; where the policy says so, it goes on when the client leaves."""
+        opening = self._open(call, caller, surface, response_id, tokens, admission, refused)
+        if caller.policy.on_disconnect != "drain":
+            return await opening
+        lasting = asyncio.ensure_future(opening)
+        try:
+            return await asyncio.shield(lasting)
+        except asyncio.CancelledError:
+            self._drains.add(_read_on(lasting, caller.policy.drain_seconds))
             raise
 
     async def _open(
@@ -135,6 +163,7 @@ class Generator:
             self._meter,
             needs.input_tokens,
             admission,
+            self._drains if caller.policy.on_disconnect == "drain" else None,
         )
 
     async def _book(self, id: str, spent: Spent, surface: str, call: Call, caller: Caller, began_at: float) -> None:
@@ -163,6 +192,14 @@ class Generator:
     def now(self) -> int:
         """Unix seconds."""
         return int(self._now())
+
+
+async def _read_on(opening: "asyncio.Future[Generation]", seconds: float) -> None:
+    """Takes an answer over whose client left before it began."""
+    with contextlib.suppress(GatewayError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            generation = await opening
+        await generation.leave()
 
 
 def _own(targets: Sequence[Target]) -> list[Target]:

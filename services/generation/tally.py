@@ -7,6 +7,8 @@ was generated.
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from services.vocabulary.event import Event, NativeEvent, ReasoningDelta, TextDelta, ToolCallDelta, UsageReported
 from services.vocabulary.usage import Usage
 
@@ -18,10 +20,11 @@ _DELTA: Final = b'"delta":'
 class Tally:
     """Of one answer. usage: what the provider counted, None as long as it has not."""
 
-    __slots__ = ("_chars", "_deltas", "usage")
+    __slots__ = ("_chars", "_deltas", "_so_far", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
+        self._so_far: Usage | None = None
         self._chars = 0
         self._deltas = 0
 
@@ -35,9 +38,17 @@ class Tally:
             elif isinstance(event, ToolCallDelta):
                 self._chars += len(event.arguments)
             elif isinstance(event, UsageReported):
-                self.usage = event.usage
+                if event.partial:
+                    self._so_far = event.usage
+                else:
+                    self.usage = event.usage
 
-    @property
-    def output_tokens(self) -> int:
-        """Tokens that were generated so far, reckoned."""
-        return -(-self._chars // CHARS_PER_TOKEN) + self._deltas
+    def reckoned(self, input_tokens: int) -> Usage | None:
+        """What was used so far: what the provider said at the beginning, or else the estimate, and what was generated.
+
+        None: nothing was, as far as anybody can tell.
+        """
+        output = -(-self._chars // CHARS_PER_TOKEN) + self._deltas
+        if self._so_far is not None:
+            return msgspec.structs.replace(self._so_far, output=max(output, self._so_far.output))
+        return Usage(input=input_tokens, output=output) if output else None

@@ -1,6 +1,6 @@
 """The one place where objects meet: settings in, the services of one process out."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -102,10 +102,10 @@ async def build(
         match role:
             case "gateway":
                 parts.share_metrics()
+                if not settings.billing_address:
+                    await parts.start_billing()  # first, because it is closed last
                 services = _public(parts)
                 await parts.limiter.start()
-                if not settings.billing_address:
-                    await parts.start_billing()
                 await parts.catalogues.start(discover=True)
                 yield services
             case "routing":
@@ -132,6 +132,7 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     )
     meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
     generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
+    parts.closing(generator.close)
     responses = Responses(generator)
     keys = parts.keys
     state = parts.state(responses)
@@ -276,6 +277,10 @@ class _Parts:
         """The meter of this process, for itself or for gateways that have its address."""
         lease = Lease(self.database, clock=time, random=self._random)
         return LedgerMeter(self.database, self.pricing, clock=time, lease=lease, unpriced=self.settings.unpriced_models)
+
+    def closing(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Has a part closed on the way out, before those that were there before it."""
+        self._stack.push_async_callback(close)
 
     async def start_billing(self) -> None:
         """Has holds expire, those of this process too should it die. Raises `SettingsError`."""

@@ -141,9 +141,11 @@ class UsageReported(msgspec.Struct, frozen=True, tag="usage_reported"):
     """What the provider counted, for the whole answer: once, before `Finished`.
 
     Not at all where the provider counts nothing, because zero is a count: such an answer has no usage and no cost.
+    partial: what it has counted so far, before the answer is complete; a later one replaces it.
     """
 
     usage: Usage
+    partial: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, tag="finished"):

@@ -10,6 +10,7 @@ from services.adapters.dialects.anthropic_messages import AnthropicMessages
 from services.catalog.schema import Facts, Provider, Target
 from services.vocabulary.call import Call, Message, Text
 from services.vocabulary.event import Event, Loss
+from tests.adapters.conformance import without_beginnings
 
 DIALECT = AnthropicMessages()
 NEW, BUDGET, OLD = "claude-opus-4-8", "claude-sonnet-4-5", "claude-3-5-haiku-20241022"
@@ -81,4 +82,4 @@ def decoded(data: bytes, asked: Call | None = None, to: Target | None = None, si
             events += decoder.feed(frame)
     for frame in framer.close():
         events += decoder.feed(frame)
-    return [*events, *decoder.close()]
+    return without_beginnings([*events, *decoder.close()])

@@ -153,12 +153,17 @@ class Case(NamedTuple):
                 events += decoder.feed(frame)
         for frame in framer.close():
             events += decoder.feed(frame)
-        return _joined([*events, *decoder.close()])
+        return without_beginnings(_joined([*events, *decoder.close()]))
 
     def read(self, answer: Payload | None = None) -> list[Event]:
         """Events of the whole answer."""
         body = dumped(self.answer if answer is None else answer)
         return list(self.subject.dialect.answer(body, self.call(stream=False), self.target))
+
+
+def without_beginnings(events: list[Event]) -> list[Event]:
+    """The events but for what a provider has counted before it is done; it says so to those who may leave before."""
+    return [event for event in events if not (isinstance(event, UsageReported) and event.partial)]
 
 
 def _joined(events: list[Event]) -> list[Event]:

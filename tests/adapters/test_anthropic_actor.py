@@ -41,6 +41,7 @@ from services.vocabulary.event import (
     UsageReported,
 )
 from tests.adapters.anthropic_kit import call, raw, target
+from tests.adapters.conformance import without_beginnings
 from tests.shared_replay import SHARED
 
 if not (SHARED / "actor").is_dir():
@@ -92,7 +93,7 @@ def answered(asked: Call, upstream: str, provider: str) -> list[Event]:
     for piece in actor.frames(request, conversation, reply):
         for frame in framer.feed(piece):
             events += decoder.feed(frame)
-    return [*events, *decoder.close()]
+    return without_beginnings([*events, *decoder.close()])
 
 
 def items(events: list[Event]) -> list[Item]:

@@ -39,6 +39,10 @@ class Ending:
             if value is not None:
                 setattr(self._usage, name, value)
 
+    def so_far(self) -> UsageReported:
+        """What is counted: all of the prompt, and the first tokens of the answer. Who leaves now pays for that at least."""
+        return UsageReported(disjoint(self._usage), partial=True)
+
     def stop(self, reason: str | None, stop_sequence: str | None, details: StopDetails | None) -> None:
         """Why the model stopped."""
         self._reason = reason or self._reason

@@ -51,6 +51,7 @@ class MessagesDecoder:
                 return self._blocks.end(event.index)
             case "message_start" if event.message is not None:
                 self._ending.count(event.message.usage)
+                return (self._ending.so_far(),)
             case "message_delta" if event.delta is not None:
                 self._ending.count(event.usage)
                 self._ending.stop(event.delta.stop_reason, event.delta.stop_sequence, event.delta.stop_details)

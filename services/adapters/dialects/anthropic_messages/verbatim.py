@@ -76,6 +76,7 @@ class VerbatimDecoder:
         match event.type:
             case "message_start" if event.message is not None:
                 self._ending.count(event.message.usage)
+                return (self._ending.so_far(), NativeEvent(event.type, _line(data)))
             case "message_delta" if event.delta is not None:
                 self._ending.count(event.usage)
                 self._ending.stop(event.delta.stop_reason, event.delta.stop_sequence, None)
