@@ -31,9 +31,9 @@ MODEL = "actor-large"
 
 CLIENTS: Mapping[str, tuple[str, dict[str, str]]] = {
     "Claude Code": ("run_claude_code.sh", {}),
-    "Claude Code, bare": ("run_claude_code.sh", {"BARE": "1"}),
+    "Claude Code (bare)": ("run_claude_code.sh", {"BARE": "1"}),
     "Codex": ("run_codex.sh", {}),
-    "Codex, WebSocket": ("run_codex.sh", {"WS": "1"}),
+    "Codex (WebSocket)": ("run_codex.sh", {"WS": "1"}),
     "Cursor's shape": ("run_cursor_shape.sh", {}),
     "Python SDKs": ("run_pysdk.sh", {}),
     "JavaScript SDKs": ("run_jssdk.sh", {}),
