@@ -21,7 +21,7 @@ from services.chat import schema as chat_schema
 from services.explain import document as explained
 from services.management import operations
 from services.models import filters, shapes
-from services.responses import objects, schema, stream_events
+from services.responses import counting, objects, schema, stream_events
 from services.responses.state import conversations, pages, stored
 
 Json = dict[str, Any]
@@ -32,6 +32,7 @@ SSE: Final = "text/event-stream"
 # The HttpBody RPCs: the structs of their bytes, and the messages that describe and complete those structs.
 REQUESTS: Final[dict[str, tuple[Any, str | None]]] = {
     "CreateResponse": (schema.ResponsesRequest, "CreateResponseRequest"),
+    "CountInputTokens": (schema.ResponsesRequest, "CreateResponseRequest"),
     "ExplainRoute": (schema.ResponsesRequest, "CreateResponseRequest"),
     "CreateChatCompletion": (chat_schema.ChatRequest, None),
     "CreateConversation": (conversations.CreateConversation, "CreateConversationRequest"),
@@ -73,6 +74,7 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     "CreateConversationItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
     "DeleteConversationItem": {JSON: (conversations.ConversationObject, "Conversation")},
     "GetConversationItem": {JSON: (dict[str, Any], None)},
+    "CountInputTokens": {JSON: (counting.InputTokens, ".concentrate.http.v1.InputTokens")},
     "GetHealth": {JSON: (dict[str, str], None)},
     "GetOpenApi": {JSON: (dict[str, Any], None)},
 }

@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import msgspec
 from concentrate.http.v1 import http_service_pb2 as pb
 from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.ports import KeyRing
 from services.responses import sse
+from services.responses.counting import Counting
 from services.responses.service import Kept, Responses
 from services.responses.state.asking import Asked, Asking
 from services.responses.state.background import Background
@@ -24,12 +26,14 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
         responses: Responses,
         asking: Asking,
         background: Background,
+        counting: Counting,
         keys: KeyRing,
         openapi: Path,
         *,
         ping_s: float = 5.0,
     ) -> None:
         self._responses = responses
+        self._counting = counting
         self._asking = asking
         self._background = background
         self._keys = keys
@@ -54,6 +58,13 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
             await write(context, JSON, await self._background.create(asked, body, caller))
             return
         await write_stream(context, await self._background.stream(asked, body, caller), sse.PING, self._ping_s)
+
+    async def CountInputTokens(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802
+        """`POST /v1/responses/input_tokens`."""
+        caller = await self._keys.verify(*credentials(context))
+        asked = await self._asking.read(read_body(request, context), caller)
+        count = await self._counting.count(asked.call, caller, asked.state)
+        return HttpBody(content_type=JSON, data=msgspec.json.encode(count))
 
     async def GetHealth(self, request: pb.GetHealthRequest, context: Context) -> HttpBody:  # noqa: N802, ARG002
         """`GET /v1/responses/health`."""

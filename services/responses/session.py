@@ -42,8 +42,11 @@ _UNSAID: Final = (b"", b"null")
 class Turns(Protocol):
     """Answers bodies of `POST /v1/responses`."""
 
-    def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
-        """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first."""
+    def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first.
+
+        continued: the answer whose items are in the body already.
+        """
         ...
 
     def warm(self, body: bytes) -> AsyncIterator[bytes]:
@@ -70,10 +73,11 @@ class _Message(msgspec.Struct):
 
 
 class _Memory(msgspec.Struct, frozen=True):
-    """The last answer: its id, and all items up to its end."""
+    """The last answer: its id, all items up to its end, and whether it is stored, so that the store knows them too."""
 
     response_id: str
     items: list[msgspec.Raw]
+    stored: bool
 
 
 _fields = msgspec.json.Decoder(Fields)
@@ -102,8 +106,8 @@ class Session:
             previous = _optional(_text, fields, "previous_response_id")
             generate = _optional(_flag, fields, "generate") is not False
             fields.pop("generate", None)
-            items, body = self._body(fields, previous)
-            answer = self._turns.stream(body, caller) if generate else self._turns.warm(body)
+            items, body, continued = self._body(fields, previous)
+            answer = self._turns.stream(body, caller, continued) if generate else self._turns.warm(body)
             async with aclosing(answer) as pieces:  # type: ignore[type-var]  # a generator
                 async for data in pieces:
                     for frame in _DATA.findall(data):
@@ -117,18 +121,20 @@ class Session:
             yield _error(error)
             forget(error)
 
-    def _body(self, fields: Fields, previous: str | None) -> tuple[list[msgspec.Raw], bytes]:
-        """All items, and the body to ask with. An answer that is not remembered here may be stored elsewhere."""
-        items = _items(fields)
+    def _body(self, fields: Fields, previous: str | None) -> tuple[list[msgspec.Raw], bytes, str | None]:
+        """All items, the body to ask with, and the answer whose items it has; one that is not known here may be stored."""
+        items, continued = _items(fields), None
         memory = self._memory
         if previous is not None and memory is not None and memory.response_id == previous:
             items = [*memory.items, *items]
-            fields = {**fields, "input": msgspec.Raw(msgspec.json.encode(items))}
-            del fields["previous_response_id"]
+            if not memory.stored:
+                continued = previous
+                fields = {**fields, "input": msgspec.Raw(msgspec.json.encode(items))}
+                del fields["previous_response_id"]
         body = msgspec.json.encode({**fields, "stream": _TRUE})
         if len(body) > BODY_BYTES_MAX:
             raise RequestTooLarge(f"The conversation is larger than {BODY_BYTES_MAX >> 20} MiB.")
-        return items, body
+        return items, body, continued
 
     def _remember(self, frame: bytes, items: list[msgspec.Raw], previous: str | None) -> None:
         try:
@@ -139,7 +145,7 @@ class Session:
         if last.type == "response.failed":
             self._evict(previous)
         elif last.type in ("response.completed", "response.incomplete"):
-            self._memory = _Memory(response.id, [*items, *response.output])
+            self._memory = _Memory(response.id, [*items, *response.output], bool(response.store))
 
     def _evict(self, previous: str | None) -> None:
         if previous is not None and self._memory is not None and self._memory.response_id == previous:

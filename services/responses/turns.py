@@ -1,34 +1,40 @@
 """The Responses API as a connection that lasts needs it: one turn at a time, by its body."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 
+import msgspec
+
+from services.ports import KeyRing
 from services.responses import intake, sse
+from services.responses.keeping import State
 from services.responses.projection import Projection
 from services.responses.service import Responses
+from services.responses.session import Sessions
 from services.responses.state.asking import Asking
-from services.responses.state.background import Background
 from services.vocabulary.caller import Caller
-from services.vocabulary.event import Finished, Opened
+from services.vocabulary.event import Finished, Loss, Opened
 
 
 class Turns:
     """Answers bodies of `POST /v1/responses`."""
 
-    def __init__(self, responses: Responses, asking: Asking, background: Background) -> None:
+    def __init__(self, responses: Responses, asking: Asking) -> None:
         self._responses = responses
         self._asking = asking
-        self._background = background
 
-    async def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
-        """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first."""
+    async def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
+        """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first.
+
+        continued: the answer whose items are in the body already.
+        """
         asked = await self._asking.read(body, caller)
-        if asked.state.background:
-            async for data in await self._background.stream(asked, body, caller):
-                yield data
-            return
+        recorder = asked.recorder
+        if recorder is None:
+            previous = continued or asked.state.previous_response_id
+            recorder = _Unkept(msgspec.structs.replace(asked.state, previous_response_id=previous))
         generation = await self._responses.open(asked.call, caller, asked.state)
-        async with aclosing(self._responses.sse(generation, asked.recorder)) as pieces:  # type: ignore[type-var]  # a generator
+        async with aclosing(self._responses.sse(generation, recorder)) as pieces:  # type: ignore[type-var]  # a generator
             async for data in pieces:
                 yield data
 
@@ -41,3 +47,22 @@ class Turns:
         events += projection.feed([Finished("stop")])
         events.append(projection.complete(None, now))
         yield sse.frames(events)
+
+
+def sessions(responses: Responses, asking: Asking, keys: KeyRing) -> Sessions:
+    """Conversations on WebSockets."""
+    return Sessions(Turns(responses, asking), keys)
+
+
+class _Unkept:
+    """Keeps nothing, but says what the answer continues. Implements `keeping.Recorder`."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    def add(self, frames: bytes) -> None:
+        """See `Recorder.add`."""
+
+    async def keep(self, response_id: str, created_at: int, status: str, body: bytes, number: int) -> Sequence[Loss]:  # noqa: ARG002
+        """See `Recorder.keep`."""
+        return ()

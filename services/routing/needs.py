@@ -4,11 +4,10 @@ from functools import cached_property
 from typing import Final, Literal
 
 from services.routing.limits import Demand
-from services.vocabulary.call import Call, FunctionTool, Message, Reasoning, Text, ToolCall, ToolResult, WebSearchTool
+from services.tokens.estimate import prompt_tokens
+from services.vocabulary.call import Call, Message, WebSearchTool
 from services.vocabulary.usage import Usage
 
-CHARS_PER_TOKEN: Final = 4  # for predictions; limits use a bound that nothing legitimate crosses
-MEDIA_TOKENS: Final = 1000
 OUTPUT_TOKENS: Final = 500  # what an answer has when nobody says
 
 Feature = Literal["sampling", "reasoning", "web_search"]
@@ -54,23 +53,5 @@ class Needs:
 
     @cached_property
     def input_tokens(self) -> int:
-        """Predicted prompt tokens."""
-        chars, media = len(self.call.instructions or ""), 0
-        for item in self.call.items:
-            match item:
-                case Message(content=parts) | ToolResult(output=parts):
-                    for part in parts:
-                        if isinstance(part, Text):
-                            chars += len(part.text)
-                        else:
-                            media += 1
-                case ToolCall(arguments=arguments):
-                    chars += len(arguments)
-                case Reasoning(summary=summary, content=content):
-                    chars += sum(map(len, summary)) + sum(map(len, content))
-                case _:
-                    pass
-        for tool in self.call.tools:
-            if isinstance(tool, FunctionTool):
-                chars += len(tool.description or "") + len(bytes(tool.parameters or b""))
-        return chars // CHARS_PER_TOKEN + media * MEDIA_TOKENS + 1
+        """Predicted prompt tokens; limits of models use a bound that nothing legitimate crosses."""
+        return prompt_tokens(self.call)

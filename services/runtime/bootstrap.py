@@ -55,10 +55,10 @@ from services.models.http_service import ModelsHttp
 from services.models.pages import Library
 from services.models.typed_service import Models
 from services.ports import Adapters, KeyRing, Meter, Router, TokenCounter
+from services.responses.counting import Counting as InputCounting
 from services.responses.http_service import HttpService
 from services.responses.service import Responses
-from services.responses.session import Sessions as ResponseSessions
-from services.responses.turns import Turns
+from services.responses.turns import sessions
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
@@ -136,16 +136,16 @@ def _public(parts: "_Parts") -> Sequence[Service]:
     responses = Responses(generator)
     keys = parts.keys
     state = parts.state(responses)
-    http = HttpService(responses, state.asking, state.background, keys, OPENAPI, ping_s=settings.ping_seconds)
+    talks, counting = sessions(responses, state.asking, keys), InputCounting(router, parts.counter())
+    http = HttpService(responses, state.asking, state.background, counting, keys, OPENAPI, ping_s=settings.ping_seconds)
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, state.asking, state.stored, state.background, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)
-    sessions = ResponseSessions(Turns(responses, state.asking, state.background), keys)
     return [
-        Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), sessions),
+        Service("concentrate.http.v1.HttpService", partial(add_HttpServiceServicer_to_server, http), talks),
         *_management(parts.office(), keys),
         Service("concentrate.http.v1.ChatHttpService", partial(add_ChatHttpServiceServicer_to_server, chat)),
         Service("concentrate.responses.v1.ResponsesService", partial(add_ResponsesServiceServicer_to_server, typed)),

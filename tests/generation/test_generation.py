@@ -71,7 +71,7 @@ async def test_a_client_that_leaves_pays_once_for_what_was_generated(read: int):
     assert adapters.closed
     ((outcome, _),) = meter.settled
     assert outcome.status == "cancelled"
-    reckoned = Usage(input=1, output=2)  # "Hel" and "lo" are five characters
+    reckoned = Usage(input=16, output=2)  # "Hel" and "lo" are five characters
     assert (outcome.usage, outcome.estimated) == [(None, False), (reckoned, True), (USAGE, False)][read]
 
 

@@ -16,14 +16,17 @@ class Model:
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.continued: list[str | None] = []
         self.ending = "completed"
+        self.stored: list[str] = []
         self.error: Exception | None = None
 
-    async def stream(self, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
+    async def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
         self.asked.append(json.loads(body))
+        self.continued.append(continued)
         if self.error is not None:
             raise self.error
-        if "previous_response_id" in self.asked[-1]:
+        if self.asked[-1].get("previous_response_id") not in (None, *self.stored):
             raise PreviousResponseNotFound("not found", param="previous_response_id")
         yield frame({"type": "response.created", "response": {"id": "x", "status": "in_progress"}}) + b": ping\n\n"
         yield frame({"type": "response.output_text.delta", "delta": 'a "type":"response.completed" b\n\ndata: c'})
@@ -36,7 +39,9 @@ class Model:
     def last(self, output: list[Any] | None = None) -> dict[str, Any]:
         number = len(self.asked)
         said = [{"type": "message", "role": "assistant", "content": f"answer {number}"}] if output is None else output
-        response = {"id": f"resp_{number}", "status": self.ending, "output": said}
+        stored = self.asked[-1].get("store") is not False
+        response = {"id": f"resp_{number}", "status": self.ending, "output": said, "store": stored}
+        self.stored += [f"resp_{number}"] if stored else []
         return {"type": f"response.{self.ending}", "response": response}
 
 
@@ -88,7 +93,17 @@ async def test_the_last_answer_can_be_continued(session: Session, model: Model):
     await said(session, create("", input=[user("three")], previous_response_id="resp_2"))
     spoken = [item["content"] for item in model.asked[2]["input"]]
     assert spoken == ["one", "answer 1", "two", "answer 2", "three"]
+    assert model.continued == [None, "resp_1", "resp_2"]
     assert "previous_response_id" not in model.asked[2]
+
+
+async def test_what_is_stored_is_continued_by_the_store(session: Session, model: Model):
+    """Its items are not sent, and stored, once more. One that is not stored after it is continued here again."""
+    await said(session, create("one", store=True))
+    await said(session, create("two", previous_response_id="resp_1"))
+    await said(session, create("three", previous_response_id="resp_2"))
+    assert (model.asked[1]["previous_response_id"], model.asked[1]["input"]) == ("resp_1", "two")
+    assert len(model.asked[2]["input"]) == 5
 
 
 async def test_an_incomplete_answer_can_be_continued(session: Session, model: Model):

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+concentrate/http/v1/chat_http_service.proto\x12\x13\x63oncentrate.http.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2x\n\x0f\x43hatHttpService\x12\x65\n\x14\x43reateChatCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/chat/completions:\x01*0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+concentrate/http/v1/chat_http_service.proto\x12\x13\x63oncentrate.http.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto2\x90\x01\n\x0f\x43hatHttpService\x12}\n\x14\x43reateChatCompletion\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"7\x82\xd3\xe4\x93\x02\x31\"\x14/v1/chat/completions:\x01*Z\x16\"\x11/chat/completions:\x01*0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.http.v1.chat_ht
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHATHTTPSERVICE'].methods_by_name['CreateChatCompletion']._loaded_options = None
-  _globals['_CHATHTTPSERVICE'].methods_by_name['CreateChatCompletion']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/chat/completions:\001*'
-  _globals['_CHATHTTPSERVICE']._serialized_start=125
-  _globals['_CHATHTTPSERVICE']._serialized_end=245
+  _globals['_CHATHTTPSERVICE'].methods_by_name['CreateChatCompletion']._serialized_options = b'\202\323\344\223\0021\"\024/v1/chat/completions:\001*Z\026\"\021/chat/completions:\001*'
+  _globals['_CHATHTTPSERVICE']._serialized_start=126
+  _globals['_CHATHTTPSERVICE']._serialized_end=270
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,7 @@ class ChatHttpServiceServicer:
         """Creates a chat completion, as JSON or, with `"stream": true` in the body, as server-sent events.
 
         Takes bodies of the Responses API and mixtures of both formats too, because clients are known to send them here.
+        The path without the version is for clients whose base URL lacks it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,6 +39,7 @@ class ChatHttpServiceStub:
     """Creates a chat completion, as JSON or, with `"stream": true` in the body, as server-sent events.
 
     Takes bodies of the Responses API and mixtures of both formats too, because clients are known to send them here.
+    The path without the version is for clients whose base URL lacks it.
     """
 
 @_typing.type_check_only
@@ -50,6 +51,7 @@ class ChatHttpServiceAsyncStub(ChatHttpServiceStub):
     """Creates a chat completion, as JSON or, with `"stream": true` in the body, as server-sent events.
 
     Takes bodies of the Responses API and mixtures of both formats too, because clients are known to send them here.
+    The path without the version is for clients whose base URL lacks it.
     """
 
 class ChatHttpServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,6 +66,7 @@ class ChatHttpServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a chat completion, as JSON or, with `"stream": true` in the body, as server-sent events.
 
         Takes bodies of the Responses API and mixtures of both formats too, because clients are known to send them here.
+        The path without the version is for clients whose base URL lacks it.
         """
 
 def add_ChatHttpServiceServicer_to_server(servicer: ChatHttpServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.api import httpbody_pb2 as google_dot_api_dot_httpbody__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&concentrate/http/v1/http_service.proto\x12\x13\x63oncentrate.http.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n\x10GetHealthRequest\"\x13\n\x11GetOpenApiRequest2\xb2\x02\n\x0bHttpService\x12X\n\x0e\x43reateResponse\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/responses:\x01*0\x01\x12\x66\n\tGetHealth\x12%.concentrate.http.v1.GetHealthRequest\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/responses/health\x12\x61\n\nGetOpenApi\x12&.concentrate.http.v1.GetOpenApiRequest\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/openapi.jsonb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&concentrate/http/v1/http_service.proto\x12\x13\x63oncentrate.http.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x19google/api/httpbody.proto\"\x12\n\x10GetHealthRequest\"\x13\n\x11GetOpenApiRequest\"F\n\x0bInputTokens\x12\x14\n\x0cinput_tokens\x18\x01 \x01(\x05\x12\x11\n\testimated\x18\x02 \x01(\x08\x12\x0e\n\x06object\x18\x03 \x01(\t2\x99\x03\n\x0bHttpService\x12X\n\x0e\x43reateResponse\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"\x18\x82\xd3\xe4\x93\x02\x12\"\r/v1/responses:\x01*0\x01\x12\x65\n\x10\x43ountInputTokens\x12\x14.google.api.HttpBody\x1a\x14.google.api.HttpBody\"%\x82\xd3\xe4\x93\x02\x1f\"\x1a/v1/responses/input_tokens:\x01*\x12\x66\n\tGetHealth\x12%.concentrate.http.v1.GetHealthRequest\x1a\x14.google.api.HttpBody\"\x1c\x82\xd3\xe4\x93\x02\x16\x12\x14/v1/responses/health\x12\x61\n\nGetOpenApi\x12&.concentrate.http.v1.GetOpenApiRequest\x1a\x14.google.api.HttpBody\"\x15\x82\xd3\xe4\x93\x02\x0f\x12\r/openapi.jsonb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HTTPSERVICE'].methods_by_name['CreateResponse']._loaded_options = None
   _globals['_HTTPSERVICE'].methods_by_name['CreateResponse']._serialized_options = b'\202\323\344\223\002\022\"\r/v1/responses:\001*'
+  _globals['_HTTPSERVICE'].methods_by_name['CountInputTokens']._loaded_options = None
+  _globals['_HTTPSERVICE'].methods_by_name['CountInputTokens']._serialized_options = b'\202\323\344\223\002\037\"\032/v1/responses/input_tokens:\001*'
   _globals['_HTTPSERVICE'].methods_by_name['GetHealth']._loaded_options = None
   _globals['_HTTPSERVICE'].methods_by_name['GetHealth']._serialized_options = b'\202\323\344\223\002\026\022\024/v1/responses/health'
   _globals['_HTTPSERVICE'].methods_by_name['GetOpenApi']._loaded_options = None
@@ -43,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETHEALTHREQUEST']._serialized_end=138
   _globals['_GETOPENAPIREQUEST']._serialized_start=140
   _globals['_GETOPENAPIREQUEST']._serialized_end=159
-  _globals['_HTTPSERVICE']._serialized_start=162
-  _globals['_HTTPSERVICE']._serialized_end=468
+  _globals['_INPUTTOKENS']._serialized_start=161
+  _globals['_INPUTTOKENS']._serialized_end=231
+  _globals['_HTTPSERVICE']._serialized_start=234
+  _globals['_HTTPSERVICE']._serialized_end=643
 # @@protoc_insertion_point(module_scope)

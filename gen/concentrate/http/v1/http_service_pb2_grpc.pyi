@@ -38,6 +38,8 @@ class HttpServiceStub:
     def __new__(cls, channel: _aio.Channel) -> HttpServiceAsyncStub: ...
     CreateResponse: _grpc.UnaryStreamMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]
     """Creates a response, as JSON or, with `"stream": true` in the body, as server-sent events."""
+    CountInputTokens: _grpc.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]
+    """Counts the tokens of what a request would show to the model, without asking it."""
     GetHealth: _grpc.UnaryUnaryMultiCallable[_http_service_pb2.GetHealthRequest, _httpbody_pb2.HttpBody]
     """Says that the gateway is up."""
     GetOpenApi: _grpc.UnaryUnaryMultiCallable[_http_service_pb2.GetOpenApiRequest, _httpbody_pb2.HttpBody]
@@ -50,6 +52,8 @@ class HttpServiceAsyncStub(HttpServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateResponse: _aio.UnaryStreamMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Creates a response, as JSON or, with `"stream": true` in the body, as server-sent events."""
+    CountInputTokens: _aio.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Counts the tokens of what a request would show to the model, without asking it."""
     GetHealth: _aio.UnaryUnaryMultiCallable[_http_service_pb2.GetHealthRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Says that the gateway is up."""
     GetOpenApi: _aio.UnaryUnaryMultiCallable[_http_service_pb2.GetOpenApiRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
@@ -65,6 +69,14 @@ class HttpServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_httpbody_pb2.HttpBody], _abc.AsyncIterator[_httpbody_pb2.HttpBody]]:
         """Creates a response, as JSON or, with `"stream": true` in the body, as server-sent events."""
+
+    @_abc_1.abstractmethod
+    def CountInputTokens(
+        self,
+        request: _httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Counts the tokens of what a request would show to the model, without asking it."""
 
     @_abc_1.abstractmethod
     def GetHealth(
