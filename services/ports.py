@@ -241,7 +241,7 @@ class Admission(Protocol):
 
     @property
     def headers(self) -> Sequence[tuple[str, str]]:
-        """`x-ratelimit-*`, for the answer: how much is left, in what is nearest to its end."""
+        """For the answer: how much is left, in what is nearest to its end. `x-ratelimit-*`; on `messages` also Anthropic's."""
         ...
 
     def settle(self, usage: Usage | None, model: str | None = None) -> None:
@@ -260,8 +260,8 @@ class Admission(Protocol):
 class Limiter(Protocol):
     """Lets requests in, as fast as the caller's limits allow."""
 
-    async def admit(self, call: Call, caller: Caller, *, input_tokens: int) -> Admission:
-        """Reserves what the call is expected to use. `input_tokens`: an estimate.
+    async def admit(self, call: Call, caller: Caller, *, input_tokens: int, surface: str = "") -> Admission:
+        """Reserves what the call is expected to use. `input_tokens`: an estimate. surface: whose headers are wanted.
 
         Raises `RateLimited`, with its headers, or `Overloaded`: what replicas share does not answer, and the limits say
         that nothing is let in then.

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from services.catalog.schema import Target
-from services.errors import GatewayError, InsufficientCredits, RateLimited
+from services.errors import GatewayError, InsufficientCredits, Overloaded, RateLimited
 from services.generation import deadline
 from services.generation.draining import Drains
 from services.generation.generation import Generation
@@ -71,8 +71,8 @@ class Generator:
         if self._limiter is None:
             return await self._begun(call, caller, surface, response_id, tokens, None)
         try:
-            admission = await self._limiter.admit(call, caller, input_tokens=tokens)
-        except RateLimited as refused:
+            admission = await self._limiter.admit(call, caller, input_tokens=tokens, surface=surface)
+        except (RateLimited, Overloaded) as refused:
             if not caller.policy.byok:
                 raise
             return await self._begun(call, caller, surface, response_id, tokens, None, refused)
@@ -118,7 +118,7 @@ class Generator:
         response_id: str,
         tokens: int,
         admission: Admission | None,
-        refused: RateLimited | None = None,
+        refused: GatewayError | None = None,
     ) -> Generation:
         """`refused`: the limits let nothing in, but what the caller's own credentials serve does not count."""
         began_at = self._now()

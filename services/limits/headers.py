@@ -4,6 +4,7 @@ OpenAI knows one limit of tokens: here it is whichever of input and output has f
 https://platform.openai.com/docs/guides/rate-limits, https://docs.claude.com/en/api/rate-limits
 """
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from services.limits.standing import Standing, Window, seconds
@@ -46,6 +47,11 @@ def anthropic(standing: Standing, now: float) -> Headers:
             ("reset", _time(at + timedelta(milliseconds=window.reset_ms))),
         )
     ]
+
+
+def both(standing: Standing) -> Headers:
+    """OpenAI's and Anthropic's."""
+    return openai(standing) + anthropic(standing, time.time())
 
 
 def _tighter(one: Window | None, other: Window | None) -> Window | None:

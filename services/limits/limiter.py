@@ -9,7 +9,7 @@ from typing import Final
 from services.errors import Overloaded, RateLimited
 from services.limits.accounts import AccountBook, Accounts
 from services.limits.buckets import NOTHING, Charge
-from services.limits.headers import openai
+from services.limits.headers import Headers, both, openai
 from services.limits.local import BEAT_S, Change, LocalStore
 from services.limits.shared import LEASE_MS, OutOfReach, SharedStore
 from services.limits.standing import Standing, Taken, refusal, standing
@@ -19,6 +19,9 @@ from services.vocabulary.usage import Usage
 
 OUTPUT_TOKENS: Final = 1024
 """What is reserved for an answer whose length the client does not limit; the truth is known at its end."""
+
+MESSAGES: Final = "messages"
+"""The surface whose clients look for Anthropic's headers."""
 
 _RENEW_EVERY: Final = max(1, int(LEASE_MS / 3000 / BEAT_S))
 """Heartbeats from one renewal of leases to the next."""
@@ -64,22 +67,24 @@ class BucketLimiter:
             await self._shared.close()
         self._local.close()
 
-    async def admit(self, call: Call, caller: Caller, *, input_tokens: int) -> "BucketAdmission":
+    async def admit(self, call: Call, caller: Caller, *, input_tokens: int, surface: str = "") -> "BucketAdmission":
         """See `ports.Limiter`."""
+        write = both if surface == MESSAGES else openai
         if self._shared is not None:
             accounts = self._book.find(caller, call.model)
             charge = _charge(call, accounts, input_tokens)
             with suppress(OutOfReach):
                 taken, lease = await self._shared.take(accounts.all, charge)
                 give = partial(self._shared.give, lease=lease)
-                return self._admitted(BucketAdmission(accounts, charge, taken, give, self._served(self._book, caller)))
+                served = self._served(self._book, caller)
+                return self._admitted(BucketAdmission(accounts, charge, taken, give, served, write))
             if accounts.on_outage == "refuse":
                 raise Overloaded(_NOT_SHARED, retry_after=1)
         accounts = self._alone.find(caller, call.model)
         charge = _charge(call, accounts, input_tokens)
         taken = await self._local.take(accounts.all, charge)
         served = self._served(self._alone, caller)
-        return self._admitted(BucketAdmission(accounts, charge, taken, self._local.give, served))
+        return self._admitted(BucketAdmission(accounts, charge, taken, self._local.give, served, write))
 
     def _admitted(self, admission: "BucketAdmission") -> "BucketAdmission":
         if (error := admission.refused()) is not None:
@@ -110,12 +115,14 @@ class BucketAdmission:
         taken: Taken,
         give: Callable[[Sequence[Change]], None],
         served: Callable[[str], Accounts],
+        write: Callable[[Standing], Headers],
     ) -> None:
         self._accounts = accounts
         self._charge = charge
         self._taken = taken
         self._give = give
         self._served = served
+        self._write = write
         self._over = not taken.admitted
         self._standing: Standing | None = None
 
@@ -127,9 +134,9 @@ class BucketAdmission:
         return self._standing
 
     @property
-    def headers(self) -> list[tuple[str, str]]:
+    def headers(self) -> Headers:
         """See `ports.Admission`."""
-        return openai(self.standing)
+        return self._write(self.standing)
 
     def refused(self) -> RateLimited | None:
         """The error of one that was not let in."""

@@ -68,6 +68,18 @@ def test_every_answer_has_the_headers(limited: Gateway):
     assert counts[0] - counts[-1] in (4, 5), "one for each, but for one that may have flowed in again"
 
 
+def test_clients_of_anthropic_find_what_they_look_for(limited: Gateway):
+    """On its surface there are both families."""
+    body = {"model": "sandbox/echo", "max_tokens": 20, "messages": [{"role": "user", "content": "Hello"}]}
+    answer = httpx.post(f"{limited.url}/v1/messages", headers=limited.headers, json=body)
+    assert answer.status_code == 200, answer.text
+    kinds, facts = ("requests", "tokens", "input-tokens", "output-tokens"), ("limit", "remaining", "reset")
+    theirs = {f"anthropic-ratelimit-{kind}-{fact}" for kind in kinds for fact in facts}
+    assert answer.headers.keys() >= NAMES | theirs
+    assert answer.headers["anthropic-ratelimit-output-tokens-limit"] == "50000"
+    assert not ask(limited).headers.keys() & theirs
+
+
 def test_errors_have_them_too(limited: Gateway):
     """Of the provider, and of ours once the request was let in; one that was not even read is not counted."""
     unknown = ask(limited, status=404, model="no-such-model")
