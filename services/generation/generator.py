@@ -97,7 +97,7 @@ class Generator:
         response_id: str,
         tokens: int,
         admission: Admission | None,
-        refused: RateLimited | None = None,
+        refused: GatewayError | None = None,
     ) -> Generation:
         """As `_open`; where the policy says so, it goes on when the client leaves."""
         opening = self._open(call, caller, surface, response_id, tokens, admission, refused)
