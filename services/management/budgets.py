@@ -33,7 +33,7 @@ def set_(desk: Desk, request: asked.SetBudget) -> shapes.Budget:
         scope,
         request.period,
         nano(request.limit, "limit"),
-        now_ms=desk.now * 1000,
+        now_ms=desk.now_ms,
         thresholds=request.thresholds or THRESHOLDS,
     )
     after = public(state)
@@ -43,7 +43,7 @@ def set_(desk: Desk, request: asked.SetBudget) -> shapes.Budget:
 
 def list_(desk: Desk, request: asked.ListBudgets) -> shapes.ListBudgetsResponse:
     """Budgets of one thing, or of an organisation and all that is in it: on one page."""
-    states = budgets.of(desk.connection, _scopes(desk, request), desk.now * 1000)
+    states = budgets.of(desk.connection, _scopes(desk, request), desk.now_ms)
     rows = [public(state) for state in states]
     return page(shapes.ListBudgetsResponse, rows, len(rows))
 
@@ -133,7 +133,7 @@ def _owner(desk: Desk, id: str) -> Owned:
 
 
 def _found(desk: Desk, scope_id: str, period: Period) -> shapes.Budget | None:
-    states = budgets.of(desk.connection, [scope_of(scope_id)], desk.now * 1000)
+    states = budgets.of(desk.connection, [scope_of(scope_id)], desk.now_ms)
     return next((public(state) for state in states if state.period == period), None)
 
 

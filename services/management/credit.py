@@ -35,7 +35,7 @@ def update(desk: Desk, request: asked.UpdateCredits) -> shapes.Credits:
     org_id = desk.organization(desk.org_id(request.org_id)).id
     account = account_of(org_id)
     before = _credits(desk, org_id)
-    funds.open_account(desk.connection, account, metered=request.limited, now_ms=desk.now * 1000)
+    funds.open_account(desk.connection, account, metered=request.limited, now_ms=desk.now_ms)
     funds.set_metered(desk.connection, account, metered=request.limited)
     after = _credits(desk, org_id)
     desk.record("credits.update", org_id, org_id, before={"limited": before.limited}, after={"limited": after.limited})
@@ -55,7 +55,7 @@ def create_transaction(desk: Desk, request: asked.CreateTransaction) -> shapes.T
     """Adds credit, corrects it, or gives back what a response cost. The same idempotency key moves money once."""
     require_operator(desk.actor)
     key = request.idempotency_key or desk.idempotency_key or desk.fresh.id("transaction")
-    now_ms = desk.now * 1000
+    now_ms = desk.now_ms
     if request.type == "refund":
         if request.response_id is None:
             raise InvalidRequest("A refund is of a response: name it in `response_id`.", param="response_id")

@@ -59,18 +59,23 @@ class Tools:
 
 @dataclass(frozen=True)
 class Desk:
-    """One operation at work. now: seconds since 1970. idempotency_key: what the client names its attempt, if it does.
+    """One operation at work. now_ms: milliseconds since 1970. idempotency_key: what the client names its attempt, if it does.
 
     touched: organisations about which something was changed.
     """
 
     connection: sa.Connection
     actor: Actor
-    now: int
+    now_ms: int
     fresh: Fresh
     tools: Tools
     idempotency_key: str | None = None
     touched: set[str] = field(default_factory=set)
+
+    @property
+    def now(self) -> int:
+        """The time in seconds since 1970."""
+        return self.now_ms // 1000
 
     def require(self, verb: Verb, area: Area, owned: Owned) -> None:
         """Raises `NotFound` or `PermissionDenied`."""

@@ -44,7 +44,7 @@ def create(desk: Desk, request: asked.CreateKey) -> shapes.ApiKey:
     if request.budget is not None:
         desk.require("write", "limits", owned)
         limit = nano(request.budget.limit, "budget.limit")
-        budgets.put(desk.connection, f"key:{row.id}", request.budget.period, limit, now_ms=desk.now * 1000)
+        budgets.put(desk.connection, f"key:{row.id}", request.budget.period, limit, now_ms=desk.now_ms)
     return _added(desk, row, key, "key.create")
 
 
@@ -176,7 +176,7 @@ def _public(desk: Desk, row: KeyRow) -> shapes.ApiKey:
 
 def _credits(desk: Desk, key_id: str) -> shapes.KeyCredits | None:
     """The key's spending cap; of several, that of the shortest period."""
-    found = budgets.of(desk.connection, [f"key:{key_id}"], desk.now * 1000)
+    found = budgets.of(desk.connection, [f"key:{key_id}"], desk.now_ms)
     state = min(found, key=lambda each: PERIODS.index(each.period), default=None)
     if state is None:
         return None

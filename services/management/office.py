@@ -58,13 +58,13 @@ class Office:
         idempotency_key: str | None = None,
     ) -> Answered:
         """Does it for the owner of a verified key. Raises `GatewayError`."""
-        now, fresh = int(self._clock()), self._fresh(operation.name, caller.org_id, idempotency_key)
+        now_ms, fresh = int(self._clock() * 1000), self._fresh(operation.name, caller.org_id, idempotency_key)
         touched: set[str] = set()
 
         def work(connection: sa.Connection) -> Answered:
             touched.clear()
             desk = Desk(
-                connection, actor_of(connection, caller), now, fresh, self._tools, idempotency_key, touched=touched
+                connection, actor_of(connection, caller), now_ms, fresh, self._tools, idempotency_key, touched=touched
             )
             return operation.run(desk, request)
 
@@ -82,7 +82,7 @@ class Office:
         """Does it for whoever has the command line, on this thread. Raises `GatewayError`."""
         fresh = self._fresh(operation.name, "", idempotency_key)
         with self._database.begin() as connection:
-            desk = Desk(connection, COMMAND_LINE, int(self._clock()), fresh, self._tools, idempotency_key)
+            desk = Desk(connection, COMMAND_LINE, int(self._clock() * 1000), fresh, self._tools, idempotency_key)
             return operation.run(desk, request)
 
     def _fresh(self, operation: str, org_id: str, idempotency_key: str | None) -> Fresh:

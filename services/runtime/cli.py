@@ -10,9 +10,15 @@ import typer
 from services.models.cli import app as catalog
 from services.runtime.commands.connect import connect
 from services.runtime.commands.keys import app as keys
+from services.runtime.commands.money import credits_app, limits_app, usage
+from services.runtime.commands.orgs import app as orgs
 
 app = typer.Typer(help="One door to every language model.", no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(keys, name="keys")
+app.add_typer(orgs, name="orgs")
+app.add_typer(credits_app, name="credits")
+app.add_typer(limits_app, name="limits")
+app.command()(usage)
 app.add_typer(catalog, name="catalog")
 app.command()(connect)
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from services.errors import GatewayError
-from services.management.office import Office
+from services.management.office import Office, Operation
 from services.runtime.local_office import opened
 from services.runtime.settings import SettingsError
 
@@ -59,3 +59,15 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 def when(seconds: int | None) -> str:
     """A time for people; empty when there is none."""
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def all_pages(office: Office, operation: Operation[Any, Any], asked: Any) -> list[Any]:
+    """Every row of a list."""
+    rows: list[Any] = []
+    more = True
+    while more:
+        page = office.run_here(operation, asked)
+        rows += page.data
+        more = page.has_more
+        asked = msgspec.structs.replace(asked, after=page.last_id)
+    return rows

@@ -6,7 +6,7 @@ import typer
 
 from services.management import operations, requests
 from services.management.shapes import ApiKey
-from services.runtime.commands.common import AsJson, DataDir, office, show_json, show_table, when
+from services.runtime.commands.common import AsJson, DataDir, all_pages, office, show_json, show_table, when
 
 app = typer.Typer(help="API keys: create, list, change, rotate, revoke.", no_args_is_help=True)
 
@@ -41,13 +41,9 @@ def list_(
 ) -> None:
     """List all keys, masked."""
     with office(data_dir) as desk:
-        rows: list[ApiKey] = []
-        more, after = True, None
-        while more:
-            asked = requests.ListKeys(org_id=org, revoked=True, limit=100, after=after)
-            page = desk.run_here(operations.LIST_KEYS, asked)
-            rows += page.data
-            more, after = page.has_more, page.last_id
+        rows: list[ApiKey] = all_pages(
+            desk, operations.LIST_KEYS, requests.ListKeys(org_id=org, revoked=True, limit=100)
+        )
     if as_json:
         show_json(rows)
         return
