@@ -298,3 +298,31 @@ def test_a_whole_answer_comes_back_as_it_was_but_for_the_edits():
     ours = {"cost": None, "routing": None, "translation_losses": []}
     content = [thinking("cn1.anthropic.k.thinking.sig"), use]
     assert out == body | {"id": "msg_1", "model": "anthropic/m", "content": content, **ours}
+
+
+def test_blocks_of_server_tools_pass_by_a_foreign_provider_and_come_home():
+    """What Anthropic searched is left out elsewhere, and says so; at home it is what it was."""
+    use = {"type": "server_tool_use", "id": "srvtoolu_01", "name": "web_search", "input": {"query": "q"}}
+    hit = {
+        "type": "web_search_result",
+        "url": "https://a.example",
+        "title": "t",
+        "encrypted_content": "enc",
+        "page_age": None,
+    }
+    found = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_01", "content": [hit]}
+    citation = {
+        "type": "web_search_result_location",
+        "url": "https://a.example",
+        "encrypted_index": "ei",
+        "cited_text": "c",
+    }
+    said = {"type": "text", "text": "a", "citations": [citation]}
+    messages = [blocks("user", {"type": "text", "text": "a"}), blocks("assistant", use, found, said)]
+    messages.append(blocks("user", {"type": "text", "text": "b"}))
+    request, _, losses = sent("openai/gpt-5.5", messages=messages)
+    assert losses == ["input[1]", "input[2]"]
+    assert [loss.param for loss in reading_of(messages=messages).losses] == ["messages[1].content[2].citations"]
+    assert b"srvtoolu" not in request.body
+    request, _, losses = sent(ANTHROPIC, messages=messages)
+    assert (request.body, losses) == (body_of(messages=messages).replace(b'"m"', b'"claude-opus-4-8"', 1), [])
