@@ -276,7 +276,10 @@ class _Parts:
     def ledger_meter(self) -> LedgerMeter:
         """The meter of this process, for itself or for gateways that have its address."""
         lease = Lease(self.database, clock=time, random=self._random)
-        return LedgerMeter(self.database, self.pricing, clock=time, lease=lease, unpriced=self.settings.unpriced_models)
+        unpriced = self.settings.unpriced_models
+        if unpriced == "auto":
+            unpriced = self.settings.unlisted_models
+        return LedgerMeter(self.database, self.pricing, clock=time, lease=lease, unpriced=unpriced)
 
     def closing(self, close: Callable[[], Awaitable[None]]) -> None:
         """Has a part closed on the way out, before those that were there before it."""

@@ -97,11 +97,12 @@ class Settings:
         ),
     ] = None
     unpriced_models: Annotated[
-        Literal["deny", "allow"],
+        Literal["auto", "deny", "allow"],
         Variable(
-            "CONCENTRATE_UNPRICED_MODELS", "Whether listed models without a price serve keys whose credit is limited."
+            "CONCENTRATE_UNPRICED_MODELS",
+            "Whether listed models without a price serve keys whose credit is limited; `auto`: where unlisted models pass too.",
         ),
-    ] = "deny"
+    ] = "auto"
     tls_cert_file: Annotated[
         Path | None, Variable("TLS_CERT_FILE", "PEM certificate chain. With it the port speaks TLS.")
     ] = None
