@@ -54,6 +54,27 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+CHATS: dict[str, dict[str, Any]] = {
+    "text": {"messages": [{"role": "system", "content": "Be kind"}, SAID], "temperature": 0, "max_tokens": 99},
+    "tool": {
+        "messages": [SAID],
+        "tools": [{"type": "function", "function": {"name": "get_weather", "parameters": json.loads(STRICT)}}],
+        "tool_choice": "required",
+    },
+    "reasoning": {"messages": [SAID], "reasoning_effort": "high", "stream_options": {"include_usage": True}},
+    "schema": {
+        "messages": [SAID],
+        "response_format": {"type": "json_schema", "json_schema": {"name": "city", "schema": json.loads(STRICT)}},
+    },
+    "the first form": {
+        "messages": [SAID],
+        "functions": [{"name": "get_weather", "parameters": json.loads(STRICT)}],
+        "function_call": {"name": "get_weather"},
+    },
+    "the Responses API": {"input": [SAID], "tools": [WEATHER]},
+}
+
+
 def check(value: Any, name: str) -> None:
     """Fails unless the value satisfies a schema of the document."""
     schema = {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
@@ -97,6 +118,21 @@ def test_what_is_taken_and_given_is_what_it_says(gateway: Gateway, name: str):
     assert events[-1]["type"] == "response.completed"
     for event in events:
         check(event, names[event["type"]].rpartition("/")[2])
+
+
+@pytest.mark.parametrize("name", CHATS)
+def test_what_chat_takes_and_gives_is_what_it_says(gateway: Gateway, name: str):
+    """The body satisfies its schema, and so do the completion and each chunk."""
+    body = {"model": "sandbox/echo", **CHATS[name]}
+    check(body, "ChatRequest")
+    answer = httpx.post(f"{gateway.url}/v1/chat/completions", headers=gateway.headers, json=body)
+    assert answer.status_code == 200, answer.text
+    check(answer.json(), "ChatCompletion")
+    streamed = httpx.post(f"{gateway.url}/v1/chat/completions", headers=gateway.headers, json={**body, "stream": True})
+    *chunks, done = [line[6:] for line in streamed.text.splitlines() if line.startswith("data: ")]
+    assert (len(chunks) > 2, done) == (True, "[DONE]")
+    for chunk in chunks:
+        check(json.loads(chunk), "ChatCompletionChunk")
 
 
 def test_an_error_is_what_it_says(gateway: Gateway):

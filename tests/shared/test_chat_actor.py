@@ -204,3 +204,32 @@ def test_several_answers_where_the_provider_has_them(sdk, upstream: Upstream):
         with pytest.raises(openai.BadRequestError) as caught:
             sdk.chat.completions.create(model=model, **asked)
         assert caught.value.param == "n"
+
+
+# What caches prompts by itself, or where it is told to; the others say that they count nothing.
+COUNTING_NONE = ("vertex/meta", "bedrock/openai", "cohere", "cloudflare", "huggingface")
+CACHING = [model for model in MODELS if not model.startswith(COUNTING_NONE)]
+
+
+@pytest.mark.parametrize("model", CACHING)
+def test_the_second_turn_reads_the_providers_cache(sdk, upstream: Upstream, model):
+    """The same beginning gives the same bytes; a marker is sent where the provider wants one."""
+    text = f"{model} " + "word " * 2000
+    prompt = {"role": "system", "content": [{"type": "text", "text": text, "cache_control": {"type": "ephemeral"}}]}
+    chat = Chat(sdk, model)
+    chat.messages.append(prompt)
+    chat.say("Hello", stream=False)
+    usage = chat.say("Again", stream=True).usage
+    assert usage is not None
+    assert usage.prompt_tokens_details is not None
+    assert (usage.prompt_tokens_details.cached_tokens or 0) >= 2000
+
+
+def test_silence_is_filled_with_comments(replayed):
+    """Before the provider's first word; every parser reads over them."""
+    body = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello [[wait 2200]]"}], "stream": True}
+    answer = httpx.post(f"{replayed.url}/v1/chat/completions", json=body, headers=replayed.headers, timeout=20)
+    assert answer.status_code == 200
+    assert answer.text.startswith(": ping\n\n")
+    chunks = [json.loads(line[6:]) for line in answer.text.split("\n") if line.startswith("data: {")]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
