@@ -9,6 +9,10 @@ from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixture
 from tests.redis_server import redis_url  # noqa: F401 - as above
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--money-examples", type=int, help="how many histories of the books are tried; a few without it")
+
+
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """One gateway for all tests that leave it as they found it: `sandbox/echo`, no provider, one worker.

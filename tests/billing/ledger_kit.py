@@ -1,5 +1,6 @@
 """Ledgers for tests, and what must be true of each."""
 
+import json
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -79,8 +80,11 @@ def check(connection: sa.Connection) -> None:
             moved[row.debit] = moved.get(row.debit, 0) - row.amount
             moved[row.credit] = moved.get(row.credit, 0) + row.amount
     held: dict[str, int] = {}
+    reserved: dict[tuple[str, int], int] = {}
     for row in connection.execute(sa.select(holds)):
         held[row.account] = held.get(row.account, 0) + row.amount
+        for place in json.loads(row.budgets).items():
+            reserved[place] = reserved.get(place, 0) + row.amount
     rows = connection.execute(sa.select(accounts)).all()
     assert {row.id: row.balance for row in rows if row.balance} == {id: sum_ for id, sum_ in moved.items() if sum_}
     assert {row.id: row.held for row in rows if row.held} == held
@@ -90,7 +94,7 @@ def check(connection: sa.Connection) -> None:
             assert row.balance >= row.held >= 0, row
     for row in connection.execute(sa.select(budgets)):
         assert row.spent >= 0
-        assert row.held >= 0
+        assert row.held == reserved.get((row.id, row.period_start_ms), 0), row
     closed = sa.select(transfers.c.response_id, sa.func.count()).where(transfers.c.kind.in_(("capture", "void")))
     for response_id, count in connection.execute(closed.group_by(transfers.c.response_id)):
         late = connection.execute(

@@ -69,7 +69,7 @@ holds: Final = sa.Table(
     sa.Column("expires_ms", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
-"""budgets: what it is reserved in, as JSON [[budget id, start of its period]…]. lease: of the process that waits for it."""
+"""budgets: what it is reserved in, as JSON {budget id: start of its period}. lease: of the process that waits for it."""
 
 leases: Final = sa.Table(
     "leases",
