@@ -1,6 +1,7 @@
 """Rate limits as clients see them: headers on every answer, and one that says when to come again."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -156,3 +157,23 @@ def test_grpc_clients_are_told_in_their_own_way(limited: Gateway):
     assert (info.reason, retry.retry_delay.seconds) == ("RATE_LIMIT_EXCEEDED", 1)
     for call in calls:
         assert dict(call.initial_metadata()).keys() >= NAMES
+
+
+def test_limits_of_a_key_are_managed_while_it_is_used(limited: Gateway):
+    """They hold at once or within two seconds, in all workers; wrong ones are refused with what is wrong."""
+    with httpx.Client(base_url=f"{limited.url}/v1", headers=limited.headers) as admin:
+        made = admin.post("/keys", json={"name": "slow", "limits": {"requests_per_minute": 2}}).json()
+        user = {"authorization": f"Bearer {made['key']}"}
+
+        def asked() -> httpx.Response:
+            return admin.post("/responses", headers=user, json={"model": "sandbox/echo", "input": "Hello"})
+
+        assert [asked().status_code for _ in range(3)] == [200, 200, 429]
+        changed = admin.patch(f"/keys/{made['id']}", json={"limits": {"requests_per_minute": 1000}})
+        assert changed.status_code == 200, changed.text
+        time.sleep(2)
+        answers = [asked() for _ in range(6)]
+        assert {answer.headers["x-ratelimit-limit-requests"] for answer in answers} == {"1000"}
+        wrong = admin.patch(f"/keys/{made['id']}", json={"limits": {"tier": "golden"}})
+        assert wrong.status_code == 400
+        assert "there is no tier `golden`" in wrong.json()["error"]["message"]
