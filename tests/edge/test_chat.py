@@ -53,6 +53,6 @@ def test_mistakes_are_real_statuses(client: httpx.Client, body, status, code, pa
 
 def test_a_key_is_needed(gateway: Gateway):
     """The SDK's own class of error."""
-    sdk = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-wrong", max_retries=0)
-    with pytest.raises(openai.AuthenticationError):
+    made = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key="sk-wrong", max_retries=0)
+    with made as sdk, pytest.raises(openai.AuthenticationError):
         sdk.chat.completions.create(model="sandbox/echo", messages=SAID)  # type: ignore[arg-type]
