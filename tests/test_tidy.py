@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors"},
     "storage": {"errors"},
     "store": {"storage", *LEAVES},
-    "adapters": {"wire", *LEAVES},
+    "adapters": {"wire", "tokens", *LEAVES},
     "routing": {"adapters", "tokens", *LEAVES},
     "generation": {"routing", "tokens", *LEAVES},
     "surface": {"generation", "wire", *LEAVES},

@@ -12,6 +12,7 @@ import msgspec
 
 from services.adapters.dialects.openai_chat import fitting
 from services.adapters.spoken import spoken
+from services.adapters.truncation import truncated
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import Call, Hosted, HostedTool, Item, Message, Opaque, Part, Reasoning, Seal, ToolResult
@@ -108,7 +109,11 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
         if name in _MEANINGFUL and not _harmless(name, bytes(raw)):
             raise InvalidRequest(f"{target.provider.name} cannot honour `{name}`.", param=name, model=target.id)
         losses.append(Loss(name, "dropped", f"Nothing {target.provider.name} or the gateway knows."))
-    return msgspec.structs.replace(call, items=items, native=None), losses
+    call = msgspec.structs.replace(call, items=items, native=None)
+    if dialect != RESPONSES:  # which shortens by itself
+        call, shortened = truncated(call, target)
+        losses += shortened
+    return call, losses
 
 
 def _always(call: Call, target: Target) -> bool:  # noqa: ARG001
@@ -185,9 +190,9 @@ def _item(item: Item, index: int, target: Target, dialect: str, scope: str, loss
 def _reference(item: Hosted, path: str) -> Loss:
     """SDKs refer to reasoning they take for stored. The answer can do without it, but not without any other item."""
     if str(_referring.decode(item.raw).id).startswith("rs_"):
-        return Loss(path, "dropped", "Nothing is stored, so the reasoning this refers to cannot be sent back.")
+        return Loss(path, "dropped", "The reasoning this refers to is not stored, so it cannot be sent back.")
     raise InvalidRequest(
-        f"Stored items are not served: send the item itself instead of its id (at {path}).", param=f"{path}.id"
+        f"There is no stored item of this id: send the item itself instead (at {path}).", param=f"{path}.id"
     )
 
 

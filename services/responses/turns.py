@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import msgspec
 
+from services.errors import InvalidRequest
 from services.ports import KeyRing
 from services.responses import intake, sse
 from services.responses.keeping import State
@@ -29,6 +30,8 @@ class Turns:
         continued: the answer whose items are in the body already.
         """
         asked = await self._asking.read(body, caller)
+        if asked.state.background:
+            raise InvalidRequest("A response in the background is asked for over HTTP.", param="background")
         recorder = asked.recorder
         if recorder is None:
             previous = continued or asked.state.previous_response_id
