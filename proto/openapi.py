@@ -22,7 +22,7 @@ from services.explain import document as explained
 from services.management import operations
 from services.models import filters, shapes
 from services.responses import counting, objects, schema, stream_events
-from services.responses.state import conversations, pages, stored
+from services.responses.state import compaction, conversations, pages, stored
 
 Json = dict[str, Any]
 
@@ -35,6 +35,7 @@ REQUESTS: Final[dict[str, tuple[Any, str | None]]] = {
     "CountInputTokens": (schema.ResponsesRequest, "CreateResponseRequest"),
     "ExplainRoute": (schema.ResponsesRequest, "CreateResponseRequest"),
     "CreateChatCompletion": (chat_schema.ChatRequest, None),
+    "CompactResponse": (compaction.CompactRequest, "CompactResponseRequest"),
     "CreateConversation": (conversations.CreateConversation, "CreateConversationRequest"),
     "UpdateConversation": (conversations.UpdateConversation, "UpdateConversationRequest"),
     "CreateConversationItems": (conversations.CreateItems, "CreateConversationItemsRequest"),
@@ -65,6 +66,7 @@ RESPONSES: Final[dict[str, dict[str, tuple[Any, str | None]]]] = {
     },
     "DeleteResponse": {JSON: (stored.Deleted, "DeleteResponseResponse")},
     "ListInputItems": {JSON: (pages.ItemList, "ListInputItemsResponse")},
+    "CompactResponse": {JSON: (compaction.CompactedResponse, "CompactResponseResponse")},
     "CancelResponse": {JSON: (objects.Response, "Response")},
     "CreateConversation": {JSON: (conversations.ConversationObject, "Conversation")},
     "GetConversation": {JSON: (conversations.ConversationObject, "Conversation")},

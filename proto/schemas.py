@@ -217,7 +217,7 @@ class Structs:
         for name, value in component["properties"].items():
             if sent and "default" in value and name not in component["required"]:
                 component["required"].append(name)
-            if name == "input" and message == f"{PUBLIC}CreateResponseRequest":
+            if name == "input" and message in (f"{PUBLIC}CreateResponseRequest", f"{PUBLIC}CompactResponseRequest"):
                 value["description"] = self._protos.comment(f"{message}.{name}")
                 value["anyOf"][1]["items"] = self._protos.schema(f"{PUBLIC}Item")
             field = self._protos.field(message, name)

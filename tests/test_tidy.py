@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routing": {"adapters", "tokens", *LEAVES},
     "generation": {"routing", "tokens", *LEAVES},
     "surface": {"generation", "wire", *LEAVES},
-    "responses": {"store", "surface", "generation", "adapters", "tokens", "wire", *LEAVES},
+    "responses": {"store", "storage", "surface", "generation", "adapters", "tokens", "wire", *LEAVES},
     "explain": {"responses", "surface", *LEAVES},
     "chat": {"responses", "surface", "generation", *LEAVES},
     "messages": {"surface", "generation", "adapters", "tokens", *LEAVES},

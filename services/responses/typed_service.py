@@ -18,11 +18,12 @@ from services.responses.objects import Response
 from services.responses.service import Responses
 from services.responses.state.asking import Asking, tenant_of
 from services.responses.state.background import Background
+from services.responses.state.compaction import Compaction
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
 from services.responses.stream_events import LifecycleEvent, StreamEvent, Terminal
 from services.responses.typed_answer import answer
-from services.responses.typed_request import body
+from services.responses.typed_request import body, json_of
 from services.surface.credentials import credentials
 from services.surface.serving import answered, head
 
@@ -39,11 +40,18 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     """Serves the typed surface. Errors before the first message are the interceptor's, later ones are events."""
 
     def __init__(
-        self, responses: Responses, asking: Asking, stored: Stored, background: Background, keys: KeyRing
+        self,
+        responses: Responses,
+        asking: Asking,
+        stored: Stored,
+        background: Background,
+        compaction: Compaction,
+        keys: KeyRing,
     ) -> None:
         self._responses = responses
         self._stored = stored
         self._background = background
+        self._compaction = compaction
         self._asking = asking
         self._keys = keys
 
@@ -106,6 +114,14 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         """Cancels a response in the background."""
         kept = await self._stored.cancel(await self._tenant(context), request.response_id)
         return answer(pb.Response(), kept.body)
+
+    async def CompactResponse(  # noqa: N802
+        self, request: service_pb.CompactResponseRequest, context: Context
+    ) -> service_pb.CompactResponseResponse:
+        """A compacted conversation."""
+        caller = await self._keys.verify(*credentials(context))
+        made = await self._compaction.compact(json_of(request), caller)
+        return answer(service_pb.CompactResponseResponse(), msgspec.json.encode(made))
 
     async def ResumeResponse(  # type: ignore[override]  # noqa: N802  # as above
         self, request: service_pb.ResumeResponseRequest, context: Context

@@ -103,7 +103,7 @@ def _public(parts: Parts) -> Sequence[Service]:
     talks, counting = sessions(responses, state.asking, keys), InputCounting(router, parts.counter())
     http = HttpService(responses, state.asking, state.background, counting, keys, OPENAPI, ping_s=settings.ping_seconds)
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
-    typed = TypedResponses(responses, state.asking, state.stored, state.background, keys)
+    typed = TypedResponses(responses, state.asking, state.stored, state.background, state.compaction, keys)
     explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
     messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()

@@ -126,6 +126,12 @@ class Settings:
     store_days: Annotated[
         int, Variable("STORE_DAYS", "Age in days at which a stored response goes, if no younger one continues it.")
     ] = 30
+    compaction_model: Annotated[
+        str | None,
+        Variable(
+            "COMPACTION_MODEL", "Model that writes summaries for `/v1/responses/compact`. Default: the one asked for."
+        ),
+    ] = None
     background_lease_seconds: Annotated[
         float,
         Variable(

@@ -12,11 +12,13 @@ from services.ports import KeyRing
 from services.responses.service import Responses
 from services.responses.state.asking import Asking
 from services.responses.state.background import Background
+from services.responses.state.compaction import Compaction
 from services.responses.state.conversations import Conversations
 from services.responses.state.conversations_http import ConversationsHttp
 from services.responses.state.conversations_typed import TypedConversations
 from services.responses.state.http_service import StoredHttp
 from services.responses.state.stored import Stored
+from services.responses.state.summaries import Summaries
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.storage.database import Database
@@ -31,14 +33,15 @@ class State(NamedTuple):
     stored: Stored
     background: Background
     conversations: Conversations
+    compaction: Compaction
 
 
 def state_of(settings: Settings, database: Database, responses: Responses) -> State:
     """Stored responses, work in the background (not started), and conversations."""
     key = settings.encryption_key
     sealer = Sealer(keys_of(key.reveal()) if key is not None else ())
-    store = Store(database, sealer, retention_s=settings.store_days * DAY_S)
-    asking, stored = Asking(store), Stored(store)
+    store, summaries = Store(database, sealer, retention_s=settings.store_days * DAY_S), Summaries(sealer)
+    asking, stored = Asking(store, summaries), Stored(store)
     background = Background(
         responses,
         asking,
@@ -47,12 +50,13 @@ def state_of(settings: Settings, database: Database, responses: Responses) -> St
         lease_s=settings.background_lease_seconds,
         grace_s=settings.drain_seconds,
     )
-    return State(asking, stored, background, Conversations(store))
+    compaction = Compaction(responses, asking, summaries, settings.compaction_model)
+    return State(asking, stored, background, Conversations(store), compaction)
 
 
 def state_services(state: State, keys: KeyRing, ping_s: float) -> Sequence[Service]:
     """The services that give access to what was kept."""
-    stored = StoredHttp(state.stored, keys, ping_s=ping_s)
+    stored = StoredHttp(state.stored, state.compaction, keys, ping_s=ping_s)
     conversations = ConversationsHttp(state.conversations, keys)
     typed = TypedConversations(state.conversations, keys)
     return [

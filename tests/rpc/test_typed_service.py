@@ -22,7 +22,9 @@ from services.generation.generator import Generator
 from services.responses.service import Responses
 from services.responses.state.asking import Asking
 from services.responses.state.background import Background
+from services.responses.state.compaction import Compaction
 from services.responses.state.stored import Stored
+from services.responses.state.summaries import Summaries
 from services.responses.typed_service import TypedResponses
 from services.routing.affinity import Affinity
 from services.routing.breaker import Breakers
@@ -63,9 +65,12 @@ async def surface(
     )
     async with opened(folder, None) as database:
         store = Store(database, Sealer(), retention_s=DAY_S)
-        responses, asking, stored = Responses(generator), Asking(store), Stored(store)
+        responses, summaries, stored = Responses(generator), Summaries(Sealer()), Stored(store)
+        asking = Asking(store, summaries)
         background = Background(responses, asking, stored, store)
-        typed = TypedResponses(responses, asking, stored, background, OneKey())
+        typed = TypedResponses(
+            responses, asking, stored, background, Compaction(responses, asking, summaries, None), OneKey()
+        )
         async with served(folder, lambda server: add_ResponsesServiceServicer_to_server(typed, server)) as channel:
             yield ResponsesServiceStub(channel)
 

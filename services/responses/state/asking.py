@@ -13,6 +13,7 @@ from services.responses.keeping import Recorder, State
 from services.responses.schema import ConversationParam, ResponsesRequest
 from services.responses.state import items
 from services.responses.state.recording import Recording
+from services.responses.state.summaries import Summaries, since_compaction
 from services.store.records import UNDER_WAY
 from services.store.store import Store
 from services.vocabulary.call import Call
@@ -36,13 +37,20 @@ class Asked:
     given: Given
     own: Sequence[msgspec.Raw] | None
     recorder: Recorder | None
+    context: Sequence[msgspec.Raw] = ()
+
+    @property
+    def raw(self) -> list[msgspec.Raw]:
+        """All items as JSON, oldest first."""
+        return [*self.context, *(self.own if self.own is not None else items.own_items(self.given))]
 
 
 class Asking:
-    """Reads requests."""
+    """Reads requests. summaries: open compaction items of ours."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, summaries: Summaries) -> None:
         self._store = store
+        self._summaries = summaries
 
     async def read(self, body: bytes, caller: Caller, *, native: bool = True) -> Asked:
         """The request in a JSON body. Raises `InvalidRequest` and `NotFound`. native: the body may travel as it is."""
@@ -54,14 +62,17 @@ class Asking:
             )
         own: list[msgspec.Raw] | None = None
         context = await self._context(request, tenant)
-        if b'"item_reference"' in bytes(given.fields.get("input", b"")):
+        if b'"item_reference"' in (said := bytes(given.fields.get("input", b""))):
             own = await self._resolved(items.own_items(given), context, tenant)
-        call = intake.call_of(given, context, own)
+        shown, before = own, self._summaries.opened(context, tenant)
+        if b'"compaction"' in said:
+            shown = self._summaries.opened(items.own_items(given) if own is None else own, tenant)
+        call = intake.call_of(given, before, shown)
         state = _state(call, request, caller, len(context))
         keeps = state.stored or state.conversation_id is not None
         call = msgspec.structs.replace(call, store=keeps, native=call.native if native else None)
         recorder = Recording(self._store, tenant, state, items.input_of(given, own)) if keeps else None
-        return Asked(call, state, given, own, recorder)
+        return Asked(call, state, given, own, recorder, context)
 
     async def _context(self, request: ResponsesRequest, tenant: str) -> list[msgspec.Raw]:
         """The items of what is continued, oldest first."""
@@ -84,11 +95,8 @@ class Asking:
                 param="previous_response_id",
             )
         _check_size(sum(len(turn.input) + len(turn.output) for turn in turns), "previous_response_id")
-        context: list[msgspec.Raw] = []
-        for turn in turns:
-            context += items.items_of(turn.input)
-            context += items.output_of(turn.output)
-        return context
+        pieces = [[*items.items_of(turn.input), *items.output_of(turn.output)] for turn in turns]
+        return [item for piece in since_compaction(pieces) for item in piece]
 
     async def _conversation(self, tenant: str, conversation: str) -> list[msgspec.Raw]:
         rows = await self._store.items(tenant, conversation)

@@ -8,17 +8,19 @@ from google.api.httpbody_pb2 import HttpBody
 from services.ports import KeyRing
 from services.responses import sse
 from services.responses.state.asking import tenant_of
+from services.responses.state.compaction import Compaction
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
 from services.surface.credentials import credentials
-from services.surface.serving import JSON, Context, write, write_stream
+from services.surface.serving import JSON, Context, read_body, write, write_stream
 
 
 class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
     """Serves `concentrate.http.v1.StoredHttpService`. `ping_s`: seconds of silence after which a stream gets a ping."""
 
-    def __init__(self, stored: Stored, keys: KeyRing, *, ping_s: float = 5.0) -> None:
+    def __init__(self, stored: Stored, compaction: Compaction, keys: KeyRing, *, ping_s: float = 5.0) -> None:
         self._stored = stored
+        self._compaction = compaction
         self._keys = keys
         self._ping_s = ping_s
 
@@ -47,6 +49,11 @@ class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
         """`POST /v1/responses/{response_id}/cancel`."""
         kept = await self._stored.cancel(await self._tenant(context), request.response_id)
         return HttpBody(content_type=JSON, data=kept.body)
+
+    async def CompactResponse(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802
+        """`POST /v1/responses/compact`."""
+        caller = await self._keys.verify(*credentials(context))
+        return _json(await self._compaction.compact(read_body(request, context), caller))
 
     async def _tenant(self, context: Context) -> str:
         return tenant_of(await self._keys.verify(*credentials(context)))

@@ -44,6 +44,8 @@ class StoredHttpServiceStub:
     """Lists the items a response was made from: those of its own input, and of the responses it continues."""
     CancelResponse: _grpc.UnaryUnaryMultiCallable[_stored_http_service_pb2.CancelResponseRequest, _httpbody_pb2.HttpBody]
     """Cancels a response that is made in the background. One that has ended stays as it is."""
+    CompactResponse: _grpc.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]
+    """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
 
 @_typing.type_check_only
 class StoredHttpServiceAsyncStub(StoredHttpServiceStub):
@@ -58,6 +60,8 @@ class StoredHttpServiceAsyncStub(StoredHttpServiceStub):
     """Lists the items a response was made from: those of its own input, and of the responses it continues."""
     CancelResponse: _aio.UnaryUnaryMultiCallable[_stored_http_service_pb2.CancelResponseRequest, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
     """Cancels a response that is made in the background. One that has ended stays as it is."""
+    CompactResponse: _aio.UnaryUnaryMultiCallable[_httpbody_pb2.HttpBody, _httpbody_pb2.HttpBody]  # type: ignore[assignment]
+    """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
 
 class StoredHttpServiceServicer(metaclass=_abc_1.ABCMeta):
     """Answers HTTP clients that ask for stored responses."""
@@ -93,5 +97,13 @@ class StoredHttpServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
         """Cancels a response that is made in the background. One that has ended stays as it is."""
+
+    @_abc_1.abstractmethod
+    def CompactResponse(
+        self,
+        request: _httpbody_pb2.HttpBody,
+        context: _ServicerContext,
+    ) -> _typing.Union[_httpbody_pb2.HttpBody, _abc.Awaitable[_httpbody_pb2.HttpBody]]:
+        """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
 
 def add_StoredHttpServiceServicer_to_server(servicer: StoredHttpServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

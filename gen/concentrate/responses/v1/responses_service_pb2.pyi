@@ -100,6 +100,117 @@ SUMMARY_DETAILED: Summary.ValueType  # 3
 Global___Summary: _TypeAlias = Summary  # noqa: Y015
 
 @_typing.final
+class CompactResponseRequest(_message.Message):
+    """Asks to compact a conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    INPUT_TEXT_FIELD_NUMBER: _builtins.int
+    INPUT_ITEMS_FIELD_NUMBER: _builtins.int
+    INSTRUCTIONS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_RESPONSE_ID_FIELD_NUMBER: _builtins.int
+    PROMPT_CACHE_KEY_FIELD_NUMBER: _builtins.int
+    SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """Names the model, as in `CreateResponseRequest`. The operator may have named another one for this work."""
+    input_text: _builtins.str
+    """Is one message of the user."""
+    instructions: _builtins.str
+    """Instructs the model of the conversation; the summary keeps to it."""
+    previous_response_id: _builtins.str
+    """Names the response whose conversation to compact."""
+    prompt_cache_key: _builtins.str
+    """Groups requests that share a prompt cache. Not used."""
+    service_tier: _builtins.str
+    """Chooses a service tier. Not used."""
+    @_builtins.property
+    def input_items(self) -> Global___InputItems:
+        """Is a conversation."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        input_text: _builtins.str = ...,
+        input_items: Global___InputItems | None = ...,
+        instructions: _builtins.str | None = ...,
+        previous_response_id: _builtins.str | None = ...,
+        prompt_cache_key: _builtins.str | None = ...,
+        service_tier: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "_previous_response_id", b"_previous_response_id", "_prompt_cache_key", b"_prompt_cache_key", "_service_tier", b"_service_tier", "input", b"input", "input_items", b"input_items", "input_text", b"input_text", "instructions", b"instructions", "previous_response_id", b"previous_response_id", "prompt_cache_key", b"prompt_cache_key", "service_tier", b"service_tier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_instructions", b"_instructions", "_previous_response_id", b"_previous_response_id", "_prompt_cache_key", b"_prompt_cache_key", "_service_tier", b"_service_tier", "input", b"input", "input_items", b"input_items", "input_text", b"input_text", "instructions", b"instructions", "model", b"model", "previous_response_id", b"previous_response_id", "prompt_cache_key", b"prompt_cache_key", "service_tier", b"service_tier"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__instructions: _TypeAlias = _typing.Literal["instructions"]  # noqa: Y015
+    _WhichOneofArgType__instructions: _TypeAlias = _typing.Literal["_instructions", b"_instructions"]  # noqa: Y015
+    _WhichOneofReturnType__previous_response_id: _TypeAlias = _typing.Literal["previous_response_id"]  # noqa: Y015
+    _WhichOneofArgType__previous_response_id: _TypeAlias = _typing.Literal["_previous_response_id", b"_previous_response_id"]  # noqa: Y015
+    _WhichOneofReturnType__prompt_cache_key: _TypeAlias = _typing.Literal["prompt_cache_key"]  # noqa: Y015
+    _WhichOneofArgType__prompt_cache_key: _TypeAlias = _typing.Literal["_prompt_cache_key", b"_prompt_cache_key"]  # noqa: Y015
+    _WhichOneofReturnType__service_tier: _TypeAlias = _typing.Literal["service_tier"]  # noqa: Y015
+    _WhichOneofArgType__service_tier: _TypeAlias = _typing.Literal["_service_tier", b"_service_tier"]  # noqa: Y015
+    _WhichOneofReturnType_input: _TypeAlias = _typing.Literal["input_text", "input_items"]  # noqa: Y015
+    _WhichOneofArgType_input: _TypeAlias = _typing.Literal["input", b"input"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__instructions) -> _WhichOneofReturnType__instructions | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__previous_response_id) -> _WhichOneofReturnType__previous_response_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prompt_cache_key) -> _WhichOneofReturnType__prompt_cache_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__service_tier) -> _WhichOneofReturnType__service_tier | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_input) -> _WhichOneofReturnType_input | None: ...
+
+Global___CompactResponseRequest: _TypeAlias = CompactResponseRequest  # noqa: Y015
+
+@_typing.final
+class CompactResponseResponse(_message.Message):
+    """Is a compacted conversation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    OUTPUT_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Names it: `resp_…`."""
+    created_at: _builtins.int
+    """Is when it was made, in seconds since 1970."""
+    @_builtins.property
+    def output(self) -> _containers.RepeatedCompositeFieldContainer[_item_pb2.Item]:
+        """Holds the items to go on with."""
+
+    @_builtins.property
+    def usage(self) -> _response_pb2.Usage:
+        """Counts the tokens that it took."""
+
+    @_builtins.property
+    def cost(self) -> _response_pb2.Cost:
+        """Says what it costs."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        created_at: _builtins.int = ...,
+        output: _abc.Iterable[_item_pb2.Item] | None = ...,
+        usage: _response_pb2.Usage | None = ...,
+        cost: _response_pb2.Cost | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "usage", b"usage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cost", b"cost", "created_at", b"created_at", "id", b"id", "output", b"output", "usage", b"usage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompactResponseResponse: _TypeAlias = CompactResponseResponse  # noqa: Y015
+
+@_typing.final
 class GetResponseRequest(_message.Message):
     """Asks for a stored response."""
 

@@ -67,6 +67,11 @@ class ResponsesServiceStub:
                 request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.SerializeToString,
                 response_deserializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
                 _registered_method=True)
+        self.CompactResponse = channel.unary_unary(
+                '/concentrate.responses.v1.ResponsesService/CompactResponse',
+                request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseRequest.SerializeToString,
+                response_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseResponse.FromString,
+                _registered_method=True)
         self.ResumeResponse = channel.unary_stream(
                 '/concentrate.responses.v1.ResponsesService/ResumeResponse',
                 request_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.ResumeResponseRequest.SerializeToString,
@@ -123,6 +128,13 @@ class ResponsesServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompactResponse(self, request, context):
+        """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ResumeResponse(self, request, context):
         """Streams the events of a stored response after a position, to the end; of one in the background, as they come.
         """
@@ -162,6 +174,11 @@ def add_ResponsesServiceServicer_to_server(servicer, server):
                     servicer.CancelResponse,
                     request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.FromString,
                     response_serializer=concentrate_dot_responses_dot_v1_dot_response__pb2.Response.SerializeToString,
+            ),
+            'CompactResponse': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompactResponse,
+                    request_deserializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseRequest.FromString,
+                    response_serializer=concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseResponse.SerializeToString,
             ),
             'ResumeResponse': grpc.unary_stream_rpc_method_handler(
                     servicer.ResumeResponse,
@@ -332,6 +349,33 @@ class ResponsesService:
             '/concentrate.responses.v1.ResponsesService/CancelResponse',
             concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CancelResponseRequest.SerializeToString,
             concentrate_dot_responses_dot_v1_dot_response__pb2.Response.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompactResponse(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.responses.v1.ResponsesService/CompactResponse',
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseRequest.SerializeToString,
+            concentrate_dot_responses_dot_v1_dot_responses__service__pb2.CompactResponseResponse.FromString,
             options,
             channel_credentials,
             insecure,

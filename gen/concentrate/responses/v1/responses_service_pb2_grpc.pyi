@@ -56,6 +56,8 @@ class ResponsesServiceStub:
     """Lists the items a response was made from: those of its own input, and of the responses it continues."""
     CancelResponse: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.CancelResponseRequest, _response_pb2.Response]
     """Cancels a response that is made in the background. One that has ended stays as it is."""
+    CompactResponse: _grpc.UnaryUnaryMultiCallable[_responses_service_pb2.CompactResponseRequest, _responses_service_pb2.CompactResponseResponse]
+    """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
     ResumeResponse: _grpc.UnaryStreamMultiCallable[_responses_service_pb2.ResumeResponseRequest, _stream_event_pb2.StreamEvent]
     """Streams the events of a stored response after a position, to the end; of one in the background, as they come."""
 
@@ -80,6 +82,8 @@ class ResponsesServiceAsyncStub(ResponsesServiceStub):
     """Lists the items a response was made from: those of its own input, and of the responses it continues."""
     CancelResponse: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.CancelResponseRequest, _response_pb2.Response]  # type: ignore[assignment]
     """Cancels a response that is made in the background. One that has ended stays as it is."""
+    CompactResponse: _aio.UnaryUnaryMultiCallable[_responses_service_pb2.CompactResponseRequest, _responses_service_pb2.CompactResponseResponse]  # type: ignore[assignment]
+    """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
     ResumeResponse: _aio.UnaryStreamMultiCallable[_responses_service_pb2.ResumeResponseRequest, _stream_event_pb2.StreamEvent]  # type: ignore[assignment]
     """Streams the events of a stored response after a position, to the end; of one in the background, as they come."""
 
@@ -137,6 +141,14 @@ class ResponsesServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_response_pb2.Response, _abc.Awaitable[_response_pb2.Response]]:
         """Cancels a response that is made in the background. One that has ended stays as it is."""
+
+    @_abc_1.abstractmethod
+    def CompactResponse(
+        self,
+        request: _responses_service_pb2.CompactResponseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_responses_service_pb2.CompactResponseResponse, _abc.Awaitable[_responses_service_pb2.CompactResponseResponse]]:
+        """Compacts a conversation: all messages of the user, and a summary of the rest that takes its place."""
 
     @_abc_1.abstractmethod
     def ResumeResponse(

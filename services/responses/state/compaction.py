@@ -1,0 +1,110 @@
+"""`POST /v1/responses/compact`, and `context_management`: a model writes down what matters of a conversation that grew long.
+
+It works for every provider, because the conversation is given to the summarising model as a text: no tools, no provider's
+blobs. https://platform.openai.com/docs/api-reference/responses/compact
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from services.errors import InvalidRequest
+from services.responses.objects import Response, ResponseCost, ResponseUsage
+from services.responses.schema import NonEmpty
+from services.responses.service import Responses
+from services.responses.state import items
+from services.responses.state.asking import Asking, tenant_of
+from services.responses.state.summaries import Summaries
+from services.responses.state.transcript import transcript
+from services.surface.reading import decode_body
+from services.vocabulary.call import Call, Item, Message, Text
+from services.vocabulary.caller import Caller
+
+_ASKED: Final = (
+    "You compact conversations so that they can go on with little context. Write down everything that is needed to continue: "
+    "goals, decisions, facts, names, numbers, code and file names, results of tools, and what is still open. Leave out "
+    "pleasantries. Write plain text, in the language of the conversation, and nothing else."
+)
+
+
+class CompactRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The body. `input` may be left out by a request that continues something."""
+
+    model: NonEmpty
+    input: NonEmpty | list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    instructions: str | None = None
+    previous_response_id: NonEmpty | None = None
+    prompt_cache_key: str | None = None
+    service_tier: str | None = None
+
+
+class CompactedResponse(msgspec.Struct, kw_only=True):
+    """All messages of the user, and a compaction item for the rest. created_at: Unix seconds."""
+
+    id: str
+    object: Literal["response.compaction"] = "response.compaction"
+    created_at: int
+    output: Annotated[list[msgspec.Raw], Meta(description="Holds the items to go on with.")]
+    usage: ResponseUsage | None = None
+    cost: ResponseCost | None = None
+
+
+_request = msgspec.json.Decoder(CompactRequest)
+
+
+class Compaction:
+    """`model`: writes the summaries; None leaves it to the model that was asked for."""
+
+    def __init__(self, responses: Responses, asking: Asking, summaries: Summaries, model: str | None) -> None:
+        self._responses = responses
+        self._asking = asking
+        self._summaries = summaries
+        self._model = model
+
+    async def compact(self, body: bytes, caller: Caller) -> CompactedResponse:
+        """The compacted conversation. Raises what a response raises."""
+        _, request = decode_body(body, _request)
+        given = {"model": request.model, "store": False, "previous_response_id": request.previous_response_id}
+        if request.input is not msgspec.UNSET:
+            given["input"] = request.input
+        asked = await self._asking.read(msgspec.json.encode(given), caller, native=False)
+        response = await self.summarised(asked.call.items, request.model, request.instructions, caller)
+        stem = response.id.removeprefix("resp_")
+        kept = [item for item in asked.raw if _is_users(item)]
+        output = [msgspec.Raw(items.shown(item, items.input_id(response.id, n, item))) for n, item in enumerate(kept)]
+        summary = self._summaries.item(text_of(response), tenant_of(caller), f"cmp_{stem}00")
+        output.append(msgspec.Raw(msgspec.json.encode(summary)))
+        return CompactedResponse(
+            id=response.id, created_at=response.created_at, output=output, usage=response.usage, cost=response.cost
+        )
+
+    async def summarised(
+        self, conversation: Sequence[Item], model: str, instructions: str | None, caller: Caller
+    ) -> Response:
+        """A response whose text is the summary; it is paid for like any other, and not kept."""
+        text = transcript(conversation)
+        if not text:
+            raise InvalidRequest("There is nothing to compact.", param="input")
+        asked = f"{_ASKED}\n\nThe conversation had these instructions:\n{instructions}" if instructions else _ASKED
+        call = Call(model=self._model or model, items=[Message("user", [Text(text)])], instructions=asked, store=False)
+        generation = await self._responses.open(call, caller)
+        return await self._responses.response(generation)
+
+
+def text_of(response: Response) -> str:
+    """The text of an answer."""
+    parts = [part for item in response.output for part in getattr(item, "content", None) or ()]
+    return "".join(getattr(part, "text", "") for part in parts).strip()
+
+
+class _Role(msgspec.Struct):
+    role: str = ""
+
+
+_role = msgspec.json.Decoder(_Role)
+
+
+def _is_users(item: msgspec.Raw) -> bool:
+    return items.head_of(item).type in (None, "message") and _role.decode(item).role == "user"
