@@ -63,6 +63,7 @@ class DatabaseKeyRing:
         self._clock = clock
         self._now = monotonic_clock
         self._remembered: dict[bytes, _Remembered] = {}
+        self._by_org: dict[str, set[bytes]] = {}
         self._believed_until = 0.0
         self._latest: int | None = None
         self._seen: set[int] = set()
@@ -94,8 +95,8 @@ class DatabaseKeyRing:
     def forget(self, org_id: str) -> None:
         """Looks the keys of an organisation up again: something about them was changed here."""
         self._generation += 1
-        for digest in [digest for digest, found in self._remembered.items() if found.caller.org_id == org_id]:
-            del self._remembered[digest]
+        for digest in self._by_org.pop(org_id, ()):
+            self._remembered.pop(digest, None)
 
     def start(self) -> None:
         """Begins to ask for changes, and to write when keys were used."""
@@ -140,8 +141,10 @@ class DatabaseKeyRing:
         if generation == self._generation:  # else it may be what was before a change
             if len(self._remembered) >= _REMEMBERED_MAX:
                 self._remembered.clear()  # a burst of look-ups once in a long while costs less than an order of use
+                self._by_org.clear()
                 self._limits.clear()
             self._remembered[digest] = remembered
+            self._by_org.setdefault(found.caller.org_id, set()).add(digest)
         self._limits[found.caller.key_id] = found.limits
         return remembered
 
