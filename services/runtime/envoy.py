@@ -105,7 +105,14 @@ def _upgrade(path: str) -> dict[str, Any]:
 
 
 def _route(service: str) -> dict[str, Any]:
-    return {"match": {"prefix": f"/{service}/"}, "route": _WORKERS}
+    route: dict[str, Any] = {"match": {"prefix": f"/{service}/"}, "route": _WORKERS}
+    if service == _ANTHROPICS:  # its SDKs look for the id under this name
+        header = {"key": "request-id", "value": "%REQ(X-REQUEST-ID)%"}
+        route["response_headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+    return route
+
+
+_ANTHROPICS: Final = "concentrate.http.v1.MessagesHttpService"
 
 
 # No time limit of the edge's own: a stream may last; silence has one (stream_idle_timeout). A gRPC client's deadline is the

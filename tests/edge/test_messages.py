@@ -138,7 +138,7 @@ def test_errors_have_anthropics_shape(sdk: anthropic.Anthropic, name: str):
     body = raised.value.body
     assert isinstance(body, dict)
     assert (body["type"], body["error"]["type"]) == ("error", word)
-    assert body["request_id"] == raised.value.response.headers["x-request-id"]
+    assert body["request_id"] == raised.value.response.headers["x-request-id"] == raised.value.request_id
 
 
 def test_a_wrong_key_is_an_authentication_error(sdk: anthropic.Anthropic):
