@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from services.adapters import carry, failure
+from services.adapters.asking import Asking
 from services.adapters.authorizer import Authorizer, Credentials, OwnCredentials
 from services.adapters.dialect import Decoder, Dialect, Kind, UpstreamError
 from services.adapters.registry import dialect as dialect_named
@@ -30,8 +31,7 @@ class Adapter:
     def __init__(self, http: Http, credentials: Credentials, own: OwnCredentials | None = None) -> None:
         """`own`: credentials that callers brought; None: nobody can."""
         self._http = http
-        self._credentials = credentials
-        self._own = own
+        self._asking = Asking(credentials, own)
 
     async def generate(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
         """See `ports.Adapters.generate`."""
@@ -41,21 +41,12 @@ class Adapter:
                 async for batch in self._play(call, target):
                     yield batch
                 return
-            authorizer, target = await self._authorized(target)
+            authorizer, target = await self._asking.authorized(target)
             secrets = authorizer.secrets
             async for batch in self._ask(call, target, dialect_named(target.dialect), authorizer):
                 yield batch
         except UpstreamError as error:
             raise failure.public(error, target, secrets) from error
-
-    async def _authorized(self, target: Target) -> tuple[Authorizer, Target]:
-        """Who proves that we may ask the target, and the target as it is asked then."""
-        if not target.credential:
-            return self._credentials.for_provider(target.provider.id), target
-        if self._own is None:
-            raise UpstreamError(Kind.CREDENTIAL, "Own credentials cannot be used here.")
-        authorizer, provider = await self._own.find(target.credential, target.provider.id)
-        return authorizer, msgspec.structs.replace(target, provider=provider)
 
     async def _play(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
         written = written_for(call, target, SANDBOX, SCOPE)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from services.adapters import failure
-from services.adapters.authorizer import Credentials
+from services.adapters.asking import Asking
+from services.adapters.authorizer import Credentials, OwnCredentials
 from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects import counts
 from services.adapters.registry import DIALECTS
@@ -19,9 +20,10 @@ from services.wire.http import ConnectionFailed, Http, TimedOut
 class ProviderCounts:
     """Implements `ports.PromptCounts`."""
 
-    def __init__(self, http: Http, credentials: Credentials) -> None:
+    def __init__(self, http: Http, credentials: Credentials, own: OwnCredentials | None = None) -> None:
+        """`own`: as of the `Adapter`."""
         self._http = http
-        self._credentials = credentials
+        self._asking = Asking(credentials, own)
 
     async def count(self, call: Call, target: Target) -> int | None:
         """See `ports.PromptCounts.count`."""
@@ -30,7 +32,7 @@ class ProviderCounts:
             return None
         secrets: Sequence[str] = ()
         try:
-            authorizer = self._credentials.for_provider(target.provider.id)
+            authorizer, target = await self._asking.authorized(target)
             secrets = authorizer.secrets
             whole = msgspec.structs.replace(call, stream=False)
             written = written_for(whole, target, dialect.name, f"{authorizer.scope}-{dialect.name}")

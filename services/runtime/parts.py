@@ -127,8 +127,8 @@ class Parts:
         return library
 
     @cached_property
-    def _upstream(self) -> tuple[Http, EnvironmentCredentials]:
-        """How providers are reached, and as whom."""
+    def _upstream(self) -> tuple[Http, EnvironmentCredentials, SealedCredentials]:
+        """How providers are reached, and as whom: by the gateway's credentials, or by those that callers brought."""
         settings = self.settings
         timeouts = Timeouts(
             settings.upstream_connect_seconds, settings.upstream_first_byte_seconds, settings.upstream_idle_seconds
@@ -137,13 +137,12 @@ class Parts:
         self._stack.push_async_callback(http.close)
         credentials = EnvironmentCredentials(_asked(self.catalogues.current), settings.environment)
         self.catalogues.follow(lambda catalog: credentials.show(_asked(catalog)))
-        return http, credentials
-
-    def adapters(self) -> Adapters:
-        settings = self.settings
         cipher = Cipher(hasher_of(settings).derived(SEALING))
         own = SealedCredentials(Vault(lambda: self.database, cipher).open, providers(settings), settings.environment)
-        return Adapter(*self._upstream, own)
+        return http, credentials, own
+
+    def adapters(self) -> Adapters:
+        return Adapter(*self._upstream)
 
     def counter(self) -> TokenCounter:
         return Counter(NoCounts() if self.settings.adapters_address else ProviderCounts(*self._upstream))

@@ -210,3 +210,18 @@ def accounted_for(agent: Agent, model: str, upstream: Upstream) -> None:
         blob, text = unseal(proof_of(block)).blob, block.get("thinking", "")
         arrived = (blob and blob in strings) or (text and any(text in string for string in strings))
         assert arrived or path in agent.lost, (model, path, agent.lost)
+
+
+# Whose count is asked; the actor has none for the others, as some of them have none in reality.
+COUNTING = ("anthropic/", "azure/claude", "gemini/", "vertex/gemini", "vertex/claude")
+
+
+@every
+def test_tokens_are_counted_by_who_can(claude, upstream, model):
+    """Never an error, and an estimate says that it is one."""
+    count = claude.messages.count_tokens(
+        model=model, messages=[{"role": "user", "content": "Hi there"}], tools=[WEATHER]
+    )
+    assert count.input_tokens > 1
+    assert (count.model_extra or {})["estimated"] is not model.startswith(COUNTING)
+    upstream.expected = upstream.refused()  # a path that the fake does not have
