@@ -153,7 +153,7 @@ class Parts:
     @cached_property
     def ledger_meter(self) -> LedgerMeter:
         """The meter of this process, for itself or for gateways that have its address."""
-        lease = Lease(self.database, clock=time, random=self._random)
+        lease = Lease(self.database, clock=time, seconds=self.settings.hold_lease_seconds, random=self._random)
         unpriced = self.settings.unpriced_models
         if unpriced == "auto":
             unpriced = self.settings.unlisted_models

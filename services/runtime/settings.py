@@ -96,6 +96,12 @@ class Settings:
             " limits that organisation, and what it uses is recorded all the same.",
         ),
     ] = None
+    hold_lease_seconds: Annotated[
+        float,
+        Variable(
+            "HOLD_LEASE_SECONDS", "After so long the credit that a dead process held for its calls is given back."
+        ),
+    ] = 60.0
     unpriced_models: Annotated[
         Literal["auto", "deny", "allow"],
         Variable(
@@ -244,6 +250,8 @@ def _check(settings: Settings) -> None:
         raise SettingsError(f"WORKERS={settings.workers} is not between 1 and 256.")
     if not 0 < settings.replicas <= 10_000:
         raise SettingsError(f"CONCENTRATE_REPLICAS={settings.replicas} is not between 1 and 10000.")
+    if not 1 <= settings.hold_lease_seconds <= 3600:
+        raise SettingsError(f"HOLD_LEASE_SECONDS={settings.hold_lease_seconds} is not between 1 and 3600.")
     credit = settings.bootstrap_credits_usd
     if credit is not None and not (credit.is_finite() and 0 <= credit <= 10**9):
         raise SettingsError(f"CONCENTRATE_BOOTSTRAP_CREDITS_USD={credit} is not between 0 and 1000000000 dollars.")
