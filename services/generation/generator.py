@@ -30,12 +30,16 @@ _log: Final = structlog.get_logger(__name__)
 WEB_SEARCHES: Final = 10
 """How many searches are paid for in advance where a call may make some: models rarely make more."""
 
+CHAT: Final = "openai_chat"
+
 # Where each format says how much the answer may have, for bodies that travel verbatim.
 _OUTPUT_LIMIT: Final = {
     "openai_responses": "max_output_tokens",
-    "openai_chat": "max_completion_tokens",
+    CHAT: "max_completion_tokens",
     "anthropic_messages": "max_tokens",
 }
+
+_number = msgspec.json.Decoder(int)
 
 
 class Generator:
@@ -212,7 +216,14 @@ def _order(response_id: str, surface: str, needs: Needs, targets: Sequence[Targe
     searches = WEB_SEARCHES if needs.web_search else 0
     if call.max_tool_calls is not None:
         searches = min(searches, call.max_tool_calls)
-    return Order(response_id, surface, call.model, list(targets), tokens, call.max_output_tokens, searches)
+    answers = _answers(call)
+    return Order(response_id, surface, call.model, list(targets), tokens, call.max_output_tokens, searches, answers)
+
+
+def _answers(call: Call) -> int:
+    """How many answers are asked for at once: `n` of Chat Completions, which reads it as a number from 1 to 128."""
+    asked = call.extra.get("n")
+    return _number.decode(asked) if asked is not None and call.native is not None and call.native.format == CHAT else 1
 
 
 def _within(call: Call, hold: Hold) -> Call:

@@ -189,3 +189,13 @@ async def test_the_deadline_of_a_request_is_the_providers_too():
     deadline.begin(0.2)
     with pytest.raises(errors.UpstreamTimeout, match="before the deadline"):
         await opened(adapters, FixedMeter())
+
+
+async def test_several_answers_at_once_are_held_for_together():
+    """`n` of Chat Completions; what another format calls so is nobody's number."""
+    for format, held in (("openai_chat", 3), ("openai_responses", 1)):
+        meter, fields = FixedMeter(), {"n": msgspec.Raw(b"3")}
+        call = msgspec.structs.replace(CALL, native=Native(format, fields), extra=fields)
+        await (await generator(FixedAdapters(), meter).open(call, ANN, surface="chat")).leave()
+        ((order, _),) = meter.held
+        assert order.answers == held
