@@ -75,6 +75,7 @@ class BucketLimiter:
             charge = _charge(call, accounts, input_tokens)
             with suppress(OutOfReach):
                 taken, lease = await self._shared.take(accounts.all, charge)
+                self._local.see(accounts.all, taken)
                 give = partial(self._shared.give, lease=lease)
                 served = self._served(self._book, caller)
                 return self._admitted(BucketAdmission(accounts, charge, taken, give, served, write))

@@ -21,6 +21,7 @@ DEAD_AFTER_MS: Final = 5000
 _LOCK_TRIES: Final = 100
 _LOCK_AGAIN_S: Final = 0.0005
 _PLACES_MAX: Final = (1 << 16) - 1
+_SEEN_MAX: Final = 100_000
 
 _log = structlog.get_logger("limits")
 
@@ -33,6 +34,14 @@ class Change(NamedTuple):
     leaves: bool
 
 
+class Seen(NamedTuple):
+    """What was used of an account elsewhere: at what time, of which limits."""
+
+    at: int
+    used: tuple[int, int, int]
+    limits: tuple[int, int, int, int]
+
+
 class LocalStore:
     """Buckets in a table. `clock`: milliseconds since 1970."""
 
@@ -41,6 +50,7 @@ class LocalStore:
         self._clock = clock
         self._dead_after_ms = dead_after_ms
         self._owed: list[Change] = []
+        self._seen: dict[bytes, Seen] = {}
         while not table.try_lock():
             pass  # at the start, when no request waits
         self._process = table.claim(clock(), dead_after_ms=dead_after_ms)
@@ -49,6 +59,14 @@ class LocalStore:
     def beat(self) -> None:
         """Says that this process lives: to be called every `BEAT_S`."""
         self._table.beat(self._process, self._clock())
+
+    def see(self, accounts: Sequence[Account], taken: Taken) -> None:
+        """What the shared buckets have said: where they stand is where these begin, should those not answer the next time."""
+        if len(self._seen) >= _SEEN_MAX:
+            self._seen.clear()
+        now = self._clock()
+        for account, used in zip(accounts, taken.used, strict=True):
+            self._seen[account.digest] = Seen(now, used, account.limits)
 
     async def take(self, accounts: Sequence[Account], charge: Charge) -> Taken:
         """Takes the charge and a place from all accounts, or from none."""
@@ -129,7 +147,10 @@ class LocalStore:
         """The row of an account and where it is, with what is still used by now."""
         offset = self._table.find(account.digest)
         if offset is None:
-            return None, self._table.new(account.digest, now)
+            row = self._table.new(account.digest, now)
+            if self._seen:
+                self._continue(account, row, now)
+            return None, row
         row = self._table.read(offset)
         elapsed = now - row[AT]
         one, two, three, _ = account.limits
@@ -137,7 +158,20 @@ class LocalStore:
         row[USED] = drained(row[USED], one, elapsed)
         row[USED + 1] = drained(row[USED + 1], two, elapsed)
         row[USED + 2] = drained(row[USED + 2], three, elapsed)
+        if self._seen:
+            self._continue(account, row, now)
         return offset, row
+
+    def _continue(self, account: Account, row: Row, now: int) -> None:
+        """No less is used than elsewhere: of a share of the limit, the same part."""
+        seen = self._seen.get(account.digest)
+        if seen is None:
+            return
+        for kind in (0, 1, 2):
+            limit, whole = account.limits[kind], seen.limits[kind]
+            if limit > 0 and whole > 0:
+                used = drained(seen.used[kind], whole, now - seen.at) * limit // whole
+                row[USED + kind] = max(row[USED + kind], used)
 
     def _write(self, account: Account, offset: int | None, row: Row, charge: Charge, come: int) -> None:
         """Charges a row (what is given back is charged with less than nothing) and puts it where it belongs."""

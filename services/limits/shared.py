@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from services.limits.accounts import Account
-from services.limits.buckets import Charge
+from services.limits.buckets import NOTHING, Charge
 from services.limits.link import Link, LinkError, Reply, connect
 from services.limits.local import Change
 from services.limits.scripts import GIVE, PROBE, RENEW, TAKE
@@ -106,9 +106,12 @@ class SharedStore:
             self._down(str(error))
             raise OutOfReach from None
         except (TimeoutError, asyncio.CancelledError) as gone:
-            self._late_takes[answer] = [Change(account, charge, True) for account in accounts]
+            left = isinstance(
+                gone, asyncio.CancelledError
+            )  # else it goes on and uses what it may have taken, but no lease
+            self._late_takes[answer] = [Change(account, charge if left else NOTHING, True) for account in accounts]
             self._late_leases[answer] = lease
-            if isinstance(gone, asyncio.CancelledError):
+            if left:
                 raise
             self._late += 1
             if self._late >= LATE_MAX:
@@ -155,7 +158,7 @@ class SharedStore:
         asyncio.get_running_loop().call_later(_GRACE_S, _give_up, answer)
 
     def _unclaimed(self, answer: "asyncio.Future[Reply]", reply: Reply) -> None:
-        """What was taken for a request that did not wait is given back."""
+        """What was taken for a request that did not wait: its lease ends, and if nobody uses the rest it is given back."""
         changes, lease = self._late_takes.pop(answer, []), self._late_leases.pop(answer, b"")
         if changes and isinstance(reply, list) and reply[0]:
             self.give(changes, lease)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import httpx
@@ -177,3 +178,26 @@ def test_limits_of_a_key_are_managed_while_it_is_used(limited: Gateway):
         wrong = admin.patch(f"/keys/{made['id']}", json={"limits": {"tier": "golden"}})
         assert wrong.status_code == 400
         assert "there is no tier `golden`" in wrong.json()["error"]["message"]
+
+
+async def test_gateways_on_one_redis_let_in_one_limit(redis_url: str, tmp_path: Path):
+    """Both are asked at once for all of it, and each tells how much is left of what both have."""
+    (tmp_path / "tiers.yaml").write_text("default: {requests_per_minute: 40}")
+    shared = {"CONCENTRATE_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": redis_url}
+    (tmp_path / "other").mkdir()
+    with (
+        serving(tmp_path, shared, CONCENTRATE_TIERS=str(tmp_path / "tiers.yaml")) as one,
+        serving(tmp_path / "other", shared, CONCENTRATE_TIERS=str(tmp_path / "tiers.yaml")) as other,
+    ):
+        begun = time.monotonic()
+        async with httpx.AsyncClient(headers=one.headers) as client:
+
+            async def ask_on(gateway: Gateway) -> list[httpx.Response]:
+                body = {"model": "sandbox/echo", "input": "a"}
+                return [await client.post(f"{gateway.url}/v1/responses", json=body) for _ in range(35)]
+
+            answers = [each for some in await asyncio.gather(ask_on(one), ask_on(other)) for each in some]
+        admitted = [answer for answer in answers if answer.status_code == 200]
+        assert {answer.status_code for answer in answers} == {200, 429}
+        assert 40 <= len(admitted) <= 40 + 40 * (time.monotonic() - begun) / 60
+        assert "not shared" not in one.log.read_text() + other.log.read_text()
