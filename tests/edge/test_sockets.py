@@ -15,6 +15,7 @@ import pytest
 from tests.edge.test_disconnect import Provider
 from tests.edge.test_disconnect import provider as provider  # noqa: PLC0414 - a fixture
 from tests.gateway import Gateway, serving
+from tests.responses.test_open_responses import _EVENTS, _validator, check_response, mistakes, specified
 
 Socket = aiohttp.ClientWebSocketResponse
 
@@ -73,6 +74,22 @@ async def test_turns_that_wait_are_answered_in_order(gateway: Gateway):
         for word in ("first", "second", "third"):
             await ask(socket, f"{word} [[delay 20]]")
         assert [text_of(await answer(socket)) for _ in range(3)] == ["first", "second", "third"]
+
+
+@specified
+async def test_frames_are_what_open_responses_specifies(gateway: Gateway):
+    """The events of a stream, the whole response, and the error that ends a turn."""
+    events, error = _validator(*_EVENTS), _validator("WebSocketErrorEvent")
+    async with connected(gateway) as socket:
+        await ask(socket, "hello")
+        frames = await answer(socket)
+        for frame in frames:
+            assert not mistakes(events, frame), frame["type"]
+        check_response(frames[-1]["response"])
+        await ask(socket, "go on", previous_response_id="resp_unknown")
+        assert not mistakes(error, (await answer(socket))[0])
+        await ask(socket, "[[fail 429 7]]")
+        assert not mistakes(error, (await answer(socket))[0])
 
 
 async def test_another_connection_does_not_know_the_answer(gateway: Gateway):
