@@ -38,12 +38,16 @@ class Catalog:
         *,
         unconfigured: Mapping[str, Sequence[str]] | None = None,
         found: Sequence[Found] = (),
+        whole: Rows | None = None,
     ) -> None:
         """Checks the rows against each other. `unconfigured`: provider names left out, and what each of them lacks.
 
-        `found`: servers on this machine, whose models are there without a row.
+        `found`: servers on this machine, whose models are there without a row. `whole`: all rows, those left out included.
         """
         self._rows = rows
+        self._found = found
+        self._whole = whole or rows
+        self._brought: dict[frozenset[str], Catalog] = {}
         local = offered(found)
         self.providers: Mapping[str, Provider] = {
             **{provider.id: provider for provider in rows.providers},
@@ -106,7 +110,34 @@ class Catalog:
             if (offers := [offer for offer in model.offers if _speaks(offer, model, providers, dialects)])
         ]
         rows = Rows(list(providers.values()), models, list(self.prices), list(self.local))
-        return Catalog(rows, unconfigured=unconfigured)
+        return Catalog(rows, unconfigured=unconfigured, whole=self._rows)
+
+    def with_brought(self, providers: frozenset[str]) -> "Catalog":
+        """The same, and those of the providers that are left out: for callers who have credentials of their own for them.
+
+        They are as their rows stand in the file, with placeholders. Made once for the same providers.
+        """
+        extra = [row for row in self._whole.providers if row.id in providers and row.id not in self.providers]
+        if not extra:
+            return self
+        key = frozenset(row.id for row in extra)
+        if (made := self._brought.get(key)) is None:
+            rows = [*self._rows.providers, *extra]
+            known = {row.id: row for row in rows}
+            models = [
+                msgspec.structs.replace(model, offers=offers)
+                for model in self._whole.models
+                if (offers := [offer for offer in model.offers if _speaks(offer, model, known, DIALECTS)])
+            ]
+            names = {name for row in extra for name in (row.id, *row.aliases)}
+            unconfigured = {name: lacks for name, lacks in self._unconfigured.items() if name not in names}
+            made = self._brought[key] = Catalog(
+                Rows(rows, models, list(self.prices), list(self.local)),
+                unconfigured=unconfigured,
+                found=self._found,
+                whole=self._whole,
+            )
+        return made
 
     def with_local(self, found: Sequence[Found]) -> "Catalog":
         """The same rows, and the models of servers found on this machine; what a row names stays the row's."""
@@ -114,7 +145,7 @@ class Catalog:
             return self
         servers = " or ".join(f"{server.name} on port {server.port}" for server in self.local)
         unconfigured = self._unconfigured if found else {LOCAL.id: [servers], **self._unconfigured}
-        return Catalog(self._rows, unconfigured=unconfigured, found=found)
+        return Catalog(self._rows, unconfigured=unconfigured, found=found, whole=self._whole)
 
     def provider(self, name: str) -> Provider | None:
         """A provider by id or alias."""

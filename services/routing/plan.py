@@ -53,8 +53,10 @@ def plan(call: Call, snapshot: Snapshot, settled: CallerPolicy = _NOTHING_SETTLE
     choice = auto.choose(call, needs, policy, snapshot) if AUTO in models else None
     found = [target for model in models for target in _offers(model, choice, call, needs, policy, snapshot)]
     found = [carry.own_lane(call, target) for target in found]
-    pin = found[0] if _pinned(call.model, snapshot) is not None else None  # the same, in the format of this call's lane
-    offers = [each for target in found for each in (*_own(target, settled), target)]
+    offers = [each for target in found for each in _ways(target, settled, snapshot)]
+    pin = None
+    if _pinned(call.model, snapshot) is not None:  # the same, in the format of this call's lane
+        pin = found[0] if found[0].provider.id not in snapshot.brought else offers[0]
     made = _first_that_fits(call, offers, pin, needs, policy, snapshot)
     if not explain:
         return made
@@ -150,11 +152,13 @@ def _sift(
     return kept, excluded
 
 
-def _own(target: Target, settled: CallerPolicy) -> Iterator[Target]:
-    """The same target with each of the caller's own credentials for its provider."""
+def _ways(target: Target, settled: CallerPolicy, snapshot: Snapshot) -> Iterator[Target]:
+    """The same target with each of the caller's own credentials for its provider, and with the gateway's if it has one."""
     for each in settled.byok:
         if each.provider == target.provider.id:
             yield msgspec.structs.replace(target, credential=each.id)
+    if target.provider.id not in snapshot.brought:
+        yield target
 
 
 def _without_doubles(targets: Sequence[Target]) -> list[Target]:

@@ -36,7 +36,8 @@ class Health(Protocol):
 class Snapshot:
     """One moment. unlisted: whether models without a row may be asked for. now: UTC.
 
-    warm: which target a repeated prefix was last sent to, by the call's prefix hash.
+    warm: which target a repeated prefix was last sent to, by the call's prefix hash. brought: providers that can only be asked
+    with a credential of the caller's own.
     """
 
     catalog: Catalog
@@ -45,3 +46,4 @@ class Snapshot:
     now: datetime
     unlisted: bool = False
     warm: Callable[[str], str | None] = lambda _: None
+    brought: frozenset[str] = frozenset()

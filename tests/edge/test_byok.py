@@ -47,7 +47,12 @@ def provider() -> Iterator[Guarded]:
 
 @pytest.fixture(scope="module")
 def gateway(provider: Guarded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    variables = {"MISTRAL_API_KEY": OURS, "MISTRAL_BASE_URL": provider.url, "LOG_LEVEL": "debug"}
+    variables = {
+        "MISTRAL_API_KEY": OURS,
+        "MISTRAL_BASE_URL": provider.url,
+        "XAI_BASE_URL": f"{provider.url}/v1",
+        "LOG_LEVEL": "debug",
+    }
     with serving(tmp_path_factory.mktemp("byok"), variables) as running:
         yield running
 
@@ -151,6 +156,21 @@ def test_it_can_be_switched_off(http: httpx.Client, provider: Guarded):
     ask(http, key, status=402)
     assert provider.keys() == [THEIRS]
     assert owner
+
+
+def test_it_opens_providers_that_the_gateway_has_no_credential_for(http: httpx.Client, provider: Guarded):
+    """For its owner alone; by name, by the model alone, and never for anybody else."""
+    org, _, key = organization(http)
+    ask(http, key, status=404, model="cohere/command-a-03-2025")
+    made(http, "/byok", org_id=org, provider="xai", secret="xai-brought-canary-Gt5Hn2Lp")
+    time.sleep(1)
+    for model in ("xai/grok-4.3", "grok-4.3"):
+        provider.seen.clear()
+        answer = ask(http, key, status=424, model=model)  # the fake does not speak its format
+        assert "xai/grok-4.3" in answer["error"]["message"]
+        assert provider.keys() == ["xai-brought-canary-Gt5Hn2Lp"]
+    ask(http, made(http, "/keys")["key"], status=404, model="xai/grok-4.3")
+    assert provider.keys() == []
 
 
 def test_nothing_of_it_is_to_be_seen(http: httpx.Client, provider: Guarded, gateway: Gateway):

@@ -61,7 +61,7 @@ class TestBootstrap:
             keys.bootstrap(wrong)
 
     def test_many_processes_starting_at_once_agree(self, tmp_path: Path):
-        """Of six processes on a new folder one makes the secret and one makes the first key."""
+        """Of three processes on a new folder one makes the secret and one makes the first key."""
         program = (
             "import os; from services.runtime.keys import first_key, hasher_of; from services.runtime.settings import read;"
             "s = read(os.environ); print(first_key(s) or '', hasher_of(s).digest('x').hex())"
@@ -69,7 +69,7 @@ class TestBootstrap:
         environment = {"CONCENTRATE_DATA_DIR": str(tmp_path), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
         started = [
             subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment)
-            for _ in range(6)
+            for _ in range(3)
         ]
         lines = [process.communicate(timeout=60)[0].rstrip("\n").split(" ") for process in started]
         assert len({digest for _, digest in lines}) == 1
