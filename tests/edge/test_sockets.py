@@ -92,6 +92,25 @@ async def test_frames_are_what_open_responses_specifies(gateway: Gateway):
         assert not mistakes(error, (await answer(socket))[0])
 
 
+async def test_what_was_compacted_begins_a_new_chain(gateway: Gateway):
+    """Its items are the input of a turn, which can be continued."""
+    async with (
+        aiohttp.ClientSession(headers=gateway.headers) as session,
+        session.post(
+            f"{gateway.url}/v1/responses/compact",
+            json={"model": "sandbox/echo", "prompt_cache_key": "k", "input": [{"role": "user", "content": "long ago"}]},
+        ) as response,
+    ):
+        compacted = await response.json()
+        assert (response.status, compacted["object"]) == (200, "response.compaction"), compacted
+    async with connected(gateway) as socket:
+        await ask(socket, "", input=[*compacted["output"], {"role": "user", "content": "and now"}])
+        first = await answer(socket)
+        assert (text_of(first), first[-1]["type"]) == ("and now", "response.completed")
+        await ask(socket, "go on", previous_response_id=first[-1]["response"]["id"])
+        assert text_of(await answer(socket)) == "go on"
+
+
 async def test_another_connection_does_not_know_the_answer(gateway: Gateway):
     """After a reconnect the client is told so, in the frame it waits for, and the connection is as good as new."""
     async with connected(gateway) as socket:
