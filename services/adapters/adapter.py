@@ -1,6 +1,7 @@
 """The single I/O loop for all providers: write the call, send it, read events, and say honestly what went wrong."""
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -8,7 +9,8 @@ import msgspec
 from services.adapters import carry, failure
 from services.adapters.asking import Asking
 from services.adapters.authorizer import Authorizer, Credentials, OwnCredentials
-from services.adapters.dialect import Decoder, Dialect, Kind, UpstreamError
+from services.adapters.dialect import Decoder, Dialect, Kind, UpstreamError, UrlNotTaken
+from services.adapters.fetching import Fetches, with_bytes
 from services.adapters.registry import dialect as dialect_named
 from services.adapters.sandbox import play
 from services.adapters.sandbox.script import SCOPE
@@ -28,8 +30,15 @@ ERROR_BYTES_MAX: Final = 1 << 20
 class Adapter:
     """Implements `ports.Adapters`."""
 
-    def __init__(self, http: Http, credentials: Credentials, own: OwnCredentials | None = None) -> None:
-        """`own`: credentials that callers brought; None: nobody can."""
+    def __init__(
+        self,
+        http: Http,
+        credentials: Credentials,
+        own: OwnCredentials | None = None,
+        fetcher: Fetches | None = None,
+    ) -> None:
+        """`own`: credentials that callers brought; None: nobody can. `fetcher`: for providers that fetch no URLs."""
+        self._fetcher = fetcher
         self._http = http
         self._asking = Asking(credentials, own)
 
@@ -62,7 +71,16 @@ class Adapter:
     ) -> AsyncIterator[Sequence[Event]]:
         scope = f"{authorizer.scope}-{dialect.name}"  # one credential may open several APIs, with seals of their own
         written = written_for(call, target, dialect.name, scope)
-        call, request = written.call, written.request(dialect, target)
+        try:
+            request = written.request(dialect, target)
+        except UrlNotTaken:
+            if self._fetcher is None:
+                raise
+            call, fetched = await with_bytes(call, self._fetcher)
+            written = written_for(call, target, dialect.name, scope)
+            request = written.request(dialect, target)
+            request = replace(request, losses=[*request.losses, *fetched])
+        call = written.call
         url = address(target, request)
         headers = {**target.provider.headers, **request.headers}
         headers |= await authorizer.authorize(request.method, url, headers, request.body)

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from services.catalog.schema import Target
+from services.errors import InvalidRequest
 from services.vocabulary.call import Call
 from services.vocabulary.event import Event, Loss
 from services.wire.frame import Frame, Framing
@@ -80,6 +81,10 @@ class Kind(Enum):
     TRUNCATED = "truncated"  # the answer ended early
     PROTOCOL = "protocol"  # the answer is not in the provider's format
     FAILED = "failed"  # the provider says, in its own words, that this generation failed
+
+
+class UrlNotTaken(InvalidRequest):
+    """The provider fetches no URLs of this kind: it has to be sent the bytes."""
 
 
 class UpstreamError(Exception):

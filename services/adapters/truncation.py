@@ -15,6 +15,7 @@ from services.vocabulary.call import Call, Item, Message
 from services.vocabulary.event import Loss
 
 _INSTRUCTING: Final = ("system", "developer")
+_HOW: Final = "When the context is full, whole turns are left out from the middle."
 _ANSWER_SHARE: Final = 8
 """The share of the context kept free for an answer of which no limit is known: one in eight."""
 
@@ -28,7 +29,7 @@ def truncated(call: Call, target: Target) -> tuple[Call, list[Loss]]:
     plain = msgspec.structs.replace(call, truncation=None)
     excess = prompt_tokens(call, target.upstream) - room
     if excess <= 0:
-        return plain, []
+        return plain, [Loss("truncation", "emulated", _HOW)]
     turns = _turns(call.items)
     first, last = _ends(turns)
     dropped = 0
@@ -42,7 +43,7 @@ def truncated(call: Call, target: Target) -> tuple[Call, list[Loss]]:
     if excess > 0:
         message = f"{target.id} has a context of {context} tokens, and the first and the last turn alone are longer (at input)."
         raise InvalidRequest(message, param="input", model=target.id)
-    loss = Loss("truncation", "emulated", f"{dropped} items were left out from the middle of the conversation.")
+    loss = Loss("truncation", "emulated", f"{_HOW} Here {dropped} items were.")
     return msgspec.structs.replace(plain, items=[item for turn in turns for item in turn]), [loss]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from services.adapters import carry
-from services.adapters.dialect import Dialect, HttpRequest
+from services.adapters.dialect import Dialect, HttpRequest, UrlNotTaken
 from services.adapters.spread import Spread, lacks
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
@@ -26,6 +26,8 @@ class Written:
             return dialect.request(self.call, target)
         try:
             request = dialect.request(self.call, target)
+        except UrlNotTaken:
+            raise
         except InvalidRequest as error:
             raise self._spread.error(error) from None
         return replace(request, losses=self._spread.told(request.losses))

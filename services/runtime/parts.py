@@ -47,6 +47,7 @@ from services.runtime.settings import Settings, SettingsError
 from services.runtime.state import State, state_of
 from services.storage.database import Database
 from services.tokens.counter import Counter
+from services.wire.fetch import Fetcher
 from services.wire.http import Http, Timeouts
 
 
@@ -142,7 +143,7 @@ class Parts:
         return http, credentials, own
 
     def adapters(self) -> Adapters:
-        return Adapter(*self._upstream)
+        return Adapter(*self._upstream, Fetcher() if self.settings.fetch_urls == "on" else None)
 
     def counter(self) -> TokenCounter:
         return Counter(NoCounts() if self.settings.adapters_address else ProviderCounts(*self._upstream))

@@ -132,6 +132,13 @@ class Settings:
     store_days: Annotated[
         int, Variable("STORE_DAYS", "Age in days at which a stored response goes, if no younger one continues it.")
     ] = 30
+    fetch_urls: Annotated[
+        Literal["on", "off"],
+        Variable(
+            "CONCENTRATE_FETCH_URLS",
+            "Whether images and files by public URL are fetched here for providers that fetch none.",
+        ),
+    ] = "on"
     compaction_model: Annotated[
         str | None,
         Variable(

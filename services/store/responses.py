@@ -17,6 +17,8 @@ CHAIN_MAX: Final = 10_000
 
 FRAMES_AT_ONCE: Final = 64
 
+_INSERTS: Final[dict[tuple[str, str], sa.Insert]] = {}
+
 _TURN: Final = (
     responses.c.id,
     responses.c.status,
@@ -29,11 +31,11 @@ _TURN: Final = (
 def add(connection: sa.Connection, records: Sequence[Record], sealer: Sealer, retention_s: int) -> list[None]:
     """Keeps finished responses, all of them with one statement for each table."""
     rows = [_row(record, sealer, retention_s) for record in records]
-    connection.execute(upsert(connection, responses).on_conflict_do_nothing(), rows)
+    connection.execute(_new(connection, responses), rows)
     if events := [_events(record, sealer) for record in records if record.frames]:
-        connection.execute(upsert(connection, response_events).on_conflict_do_nothing(), events)
+        connection.execute(_new(connection, response_events), events)
     if items := [{"response_id": record.id, "item_id": item} for record in records for item in record.item_ids]:
-        connection.execute(upsert(connection, response_items).on_conflict_do_nothing(), items)
+        connection.execute(_new(connection, response_items), items)
     for record in records:
         if record.conversation_id is not None:
             conversations.append(connection, record.tenant, record.conversation_id, record.appended, sealer)
@@ -128,6 +130,14 @@ def _walk(tenant: str, response_id: str, now: int) -> sa.CTE:
 
 def _turn(row: Any, sealer: Sealer) -> Turn:
     return Turn(row.id, row.status, sealer.open(row.input, row.id), sealer.open(row.output, row.id))
+
+
+def _new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
+    """An insert of rows that may be there already. Made once: a statement that is known needs no look at its parts."""
+    key = connection.dialect.name, table.name
+    if key not in _INSERTS:
+        _INSERTS[key] = upsert(connection, table).on_conflict_do_nothing()
+    return _INSERTS[key]
 
 
 def _row(record: Record, sealer: Sealer, retention_s: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import base64
 import binascii
 from typing import Final
 
+from services.adapters.dialect import UrlNotTaken
 from services.adapters.dialects.anthropic_messages.carrier import Carrier
 from services.adapters.dialects.anthropic_messages.losses import Losses
 from services.errors import InvalidRequest
@@ -71,7 +72,7 @@ class Content:
 
     def _url(self, url: str, path: str) -> Block:
         if not self._carrier.url_sources:
-            raise InvalidRequest(
+            raise UrlNotTaken(
                 f"{self._carrier.name} fetches no URLs: send the content as a data: URL (at {path}).", param=path
             )
         return {"type": "url", "url": url}

@@ -9,6 +9,7 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from services.adapters.dialect import UrlNotTaken
 from services.adapters.dialects.bedrock_converse.specs import Block
 from services.errors import InvalidRequest
 from services.vocabulary.call import File, Image
@@ -82,7 +83,7 @@ def _inline(url: str | None, file_id: str | None, path: str, field: str) -> tupl
         )
     head, comma, data = url.partition(",")
     if not head.startswith("data:") or not comma:
-        raise InvalidRequest(
+        raise UrlNotTaken(
             f"This provider fetches no URLs: send the content as a data URL (at {path}).",
             param=f"{path}.{'file_url' if field == 'file_data' else field}",
         )

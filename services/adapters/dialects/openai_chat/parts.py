@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
+from services.adapters.dialect import UrlNotTaken
 from services.adapters.dialects.openai_chat.writing import Wire, Writing
 from services.errors import InvalidRequest
 from services.vocabulary.call import Cache, File, Image, Opaque, Part, Refusal, Text
@@ -82,7 +83,7 @@ def _file(part: File, path: str, writing: Writing) -> Wire:
             if part.filename is not None:
                 file["filename"] = part.filename
             return {"type": "file", "file": file}
-        raise InvalidRequest(f"{name} takes files as data here, not by URL.", param=f"{path}.file_url")
+        raise UrlNotTaken(f"{name} takes files as data here, not by URL.", param=f"{path}.file_url")
     if part.url is None:
         raise InvalidRequest(f"{name} takes no files by id here.", param=f"{path}.file_id")
     if writing.quirks.files == "document_url":
