@@ -46,12 +46,14 @@ class Candidate(msgspec.Struct, frozen=True):
     """A target of a plan, explained. predicted_cost: US dollars; None: it has no price.
 
     preferred: why it comes before the sort (`asked for`, `sealed the reasoning`, `prompt is cached`); empty when it does not.
+    resting: it has failed, and is asked when nobody else is left.
     """
 
     target: str
     predicted_cost: float | None
     preferred: str
     score: Score
+    resting: bool = False
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -77,7 +79,7 @@ class Explanation(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Where a call may go: targets in the order to try them (at least one), and why not elsewhere.
+    """Where a call may go: targets in the order to try them (at least one; those that rest come last), and why not elsewhere.
 
     losses: features given up because no offer has all of them. reason: what decided the order, for people.
     explanation: where it was asked for.

@@ -11,6 +11,7 @@ from concentrate.responses.v1 import responses_service_pb2 as service_pb
 from concentrate.responses.v1 import responses_service_pb2_grpc, stream_event_pb2
 from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 
+from services.generation import deadline
 from services.mirror import mirror
 from services.ports import KeyRing
 from services.responses import sse
@@ -25,6 +26,7 @@ from services.responses.stream_events import LifecycleEvent, StreamEvent, Termin
 from services.responses.typed_answer import answer
 from services.responses.typed_request import body, json_of
 from services.surface.credentials import credentials
+from services.surface.patience import patience_s
 from services.surface.serving import answered, head
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -62,6 +64,7 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         asked = await self._asking.read(given, caller, native=False)
         if asked.state.background:
             return answer(pb.Response(), await self._background.create(asked, given, caller))
+        deadline.begin(patience_s(context, stream=False))
         generation = await self._responses.open(asked.call, caller, asked.state)
         answering = self._responses.response(generation, asked.recorder)
         message = _RESPONSE.to_message(await answered(generation, answering))
@@ -79,6 +82,7 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
         if asked.state.background:
             await _write_kept(context, await self._background.stream(asked, given, caller))
             return
+        deadline.begin(patience_s(context, stream=True))
         generation, recorder = await self._responses.open(asked.call, caller, asked.state), asked.recorder
         await head(context, generation.headers)
         async with aclosing(self._responses.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator

@@ -55,6 +55,7 @@ class Breaker:
         self._in_a_row = 0
         self._interval = PROBE_INTERVAL_S
         self._open_until: float | None = None  # None: closed
+        self._told_until = 0.0
         self._probe: Attempt | None = None
 
     def state(self, now: float) -> State:
@@ -80,6 +81,14 @@ class Breaker:
             self._probe = attempt
         return attempt
 
+    def told_to_wait(self, now: float) -> bool:
+        """Whether the provider itself has said to wait until later than now."""
+        return now < self._told_until
+
+    def force(self, now: float) -> "Attempt":
+        """An attempt though it is open, for who has no other choice. It counts for nothing, but what it is told to wait."""
+        return Attempt(self, now)
+
     def idle(self, now: float) -> bool:
         """Whether nothing is lost when this breaker is forgotten."""
         if self._open_until is not None:
@@ -98,9 +107,10 @@ class Breaker:
         if probed:
             self._probe = None
         if retry_after is not None:
+            self._told_until = max(self._told_until, now + retry_after)
             self._open(now + retry_after + self._random.uniform(0, RETRY_AFTER_JITTER_S))
-        if kind is Kind.CALLER:
-            return
+        if kind is Kind.CALLER or (probed and kind is Kind.RATE_LIMITED and retry_after is not None):
+            return  # one that limits and says when is asked then; only what is broken is asked less and less
         if probed:
             self._interval = min(2 * self._interval, PROBE_INTERVAL_MAX_S)
             self._open(now + self._jittered())
@@ -125,6 +135,7 @@ class Breaker:
 
     def _close(self) -> None:
         self._open_until = self._probe = None
+        self._told_until = 0.0
         self._interval = PROBE_INTERVAL_S
         self._recent.clear()
 
@@ -195,6 +206,11 @@ class Breakers:
         """Seconds until an attempt may be let through; 0: now. For planning: it makes no breaker."""
         breaker = self._breakers.get(circuit)
         return 0.0 if breaker is None else breaker.wait(now)
+
+    def told_to_wait(self, circuit: Circuit, now: float) -> bool:
+        """Whether the provider itself has said to wait until later than now."""
+        breaker = self._breakers.get(circuit)
+        return breaker is not None and breaker.told_to_wait(now)
 
     def forget(self, circuit: Circuit) -> None:
         """Closes a breaker for good: the target was seen to work."""

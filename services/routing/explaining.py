@@ -36,7 +36,9 @@ def explanation(
             uptime=snapshot.health.value(target, auto.UPTIME, policy.interval_s),
             auto=fits.get(model),
         )
-        candidates.append(Candidate(target.id, cost, order.preference(target, call, pin, snapshot), score))
+        rests = snapshot.health.open_until(target) is not None
+        preferred = "" if rests else order.preference(target, call, pin, snapshot)
+        candidates.append(Candidate(target.id, cost, preferred, score, rests))
     usage = needs.usage
     band = choice.band if choice is not None else None
     return Explanation(candidates, policy.sort.name, policy.interval_s, usage.input, usage.output, band)

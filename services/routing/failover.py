@@ -6,6 +6,9 @@ place for is. A target that could be followed by another has only so long for it
 the transport gives it. A caller's deadline is for the whole chain: a target may use up half of what is left before the next
 one has its turn, and shortly before the end the caller is told what was tried.
 
+Targets that rest after failures come last: each is asked by one call at a time, and calls beside that one wait for what it finds
+(docs/decisions/0017). The last target that does not rest keeps its time, but is not waited for alone.
+
 With hedging, a target that is slower than it mostly is gets company: the next one is asked too, and who is first answers.
 """
 
@@ -37,7 +40,10 @@ so where the caller asks for much thought: that takes longer than what is usual.
 PROBE_S: Final = 10.0
 """How long one may that has failed before and is asked whether it works again."""
 
-FAREWELL_S: Final = 0.1
+TRIAL_S: Final = 5.0
+"""How long a call without another choice waits to hear whether a target works again, when another call has just asked it."""
+
+FAREWELL_S: Final = 0.25
 """How long before the caller's deadline the answer is that nobody answered."""
 
 
@@ -98,36 +104,50 @@ class Failover:
         Raises the error of the only attempt, or one that names them all: `UpstreamTimeout` when all stayed silent or the time
         is over, `ProviderFailed` else; `InvalidRequest` for the caller's mistake; `Overloaded` when all targets rest.
         """
-        chain = _Chain(targets, call, budget_s)
-        while (asking := self._next(chain)) is not None:
-            hedge_s = self._hedging.after_s(asking.target, call) if chain.left else None
-            if hedge_s is not None:
-                opening = await self._race(asking, hedge_s, chain)
-            else:
-                last = call.stream and not chain.left and chain.left_s is None
-                failure = await asking.ready(self._patience_s(asking, chain), at_opened=last)
-                opening = chain.opening(asking, failure)
+        chain = _Chain(targets, call, budget_s, self._health)
+        while (asking := await self._next(chain)) is not None:
+            opening = await self._ask(asking, chain)
             if opening is not None:
                 return opening
         raise chain.error(self._health)
 
-    def _next(self, chain: "_Chain") -> Asking | None:
-        """The next target that may be asked; None: nobody is left, or no time."""
+    async def _next(self, chain: "_Chain") -> Asking | None:
+        """The next target that may be asked, those that rest after all others; None: nobody is left, or no time."""
         while chain.left and not chain.late:
             target = chain.left.popleft()
             attempt = self._health.begin(target)
-            if attempt is None and not chain.left and chain.untouched:
-                target = chain.targets[0]  # all of them rest: one call at a time still asks the first
-                attempt = self._health.force(target)
             if attempt is not None:
-                chain.asked += 1
-                return Asking(self._adapters, chain.call, target, attempt)
+                return chain.ask(self._adapters, target, attempt)
+            chain.resorts.append(target)
+        while chain.resorts and not chain.late:
+            target = chain.resorts.popleft()
+            attempt = self._health.begin(target) or self._health.force(target)
+            if attempt is None:  # another call finds out at this moment
+                left = chain.left_s
+                await self._health.tried(target, TRIAL_S if left is None else min(TRIAL_S, left))
+                attempt = self._health.begin(target)
+            if attempt is not None:
+                return chain.ask(self._adapters, target, attempt)
         return None
+
+    async def _ask(self, asking: Asking, chain: "_Chain") -> Opening | None:
+        """What the caller gets; None after a failure that another target may make up for."""
+        hedge_s = self._hedging.after_s(asking.target, chain.call) if chain.left else None
+        if hedge_s is not None:
+            return await self._race(asking, hedge_s, chain, self._patience_s(asking, chain), hedge=True)
+        if chain.resorts and not chain.left and not asking.attempt.probing:
+            patience = self._patience_s(
+                asking, chain
+            )  # others have failed lately: it may still be the only one that works
+            return await self._race(asking, patience, chain, chain.left_s, hedge=False)
+        last = chain.call.stream and not chain.more and chain.left_s is None
+        failure = await asking.ready(self._patience_s(asking, chain), at_opened=last)
+        return chain.opening(asking, failure)
 
     def _patience_s(self, asking: Asking, chain: "_Chain") -> float | None:
         """How long a target may take until it commits; None: as long as the transport gives it."""
         left = chain.left_s
-        if not chain.left:
+        if not chain.more:
             return left
         patience = self._first_content_s
         if asking.attempt.probing:
@@ -138,13 +158,18 @@ class Failover:
                 patience = min(patience, max(LEAST_S, SLOWER_MAX * slowest))
         return patience if left is None else min(patience, left / 2)
 
-    async def _race(self, first: Asking, hedge_s: float, chain: "_Chain") -> Opening | None:
-        """Asks a second target when the first is late; whoever commits first answers, the other is cut off."""
-        running = {asyncio.ensure_future(first.ready(self._patience_s(first, chain))): first}
+    async def _race(
+        self, first: Asking, after_s: float | None, chain: "_Chain", patience_s: float | None, *, hedge: bool
+    ) -> Opening | None:
+        """Asks a second target when the first is late; whoever commits first answers, the other is cut off.
+
+        patience_s: what the first has in all. hedge: a second one is a luxury, and its share is capped.
+        """
+        running = {asyncio.ensure_future(first.ready(patience_s)): first}
         try:
-            await asyncio.wait(running, timeout=hedge_s)
-            if not any(task.done() for task in running) and self._hedging.allow():
-                second = self._next(chain)
+            await asyncio.wait(running, timeout=after_s)
+            if not any(task.done() for task in running) and (not hedge or self._hedging.allow()):
+                second = await self._next(chain)
                 if second is not None:
                     running[asyncio.ensure_future(second.ready(self._patience_s(second, chain)))] = second
             while running:
@@ -162,10 +187,13 @@ class Failover:
 class _Chain:
     """The attempts of one call."""
 
-    def __init__(self, targets: Sequence[Target], call: Call, budget_s: float | None) -> None:
+    def __init__(self, targets: Sequence[Target], call: Call, budget_s: float | None, health: LiveHealth) -> None:
         self.targets = targets
         self.call = call
-        self.left = deque(targets)
+        self.left: deque[Target] = deque()
+        self.resorts: deque[Target] = deque()
+        for target in targets:
+            (self.left if health.open_until(target) is None else self.resorts).append(target)
         self.asked = 0
         self._until = None if budget_s is None else asyncio.get_running_loop().time() + budget_s - FAREWELL_S
         self._failures: list[GatewayError] = []
@@ -173,9 +201,14 @@ class _Chain:
         self.spent: list[Spent] = []
 
     @property
-    def untouched(self) -> bool:
-        """Whether every target so far rests."""
-        return not (self.asked or self._refusals)
+    def more(self) -> bool:
+        """Whether anybody else could be asked."""
+        return bool(self.left or self.resorts)
+
+    def ask(self, adapters: Adapters, target: Target, attempt: Attempt) -> Asking:
+        """One more is asked."""
+        self.asked += 1
+        return Asking(adapters, self.call, target, attempt)
 
     @property
     def left_s(self) -> float | None:

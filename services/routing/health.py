@@ -6,8 +6,10 @@ kept away for what failed before. A refused credential counts as one failure lik
 An attempt is begun before a provider is asked and reported whatever becomes of it; `over` in a `finally` is always right.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, Protocol
 
 from services.adapters.dialect import Kind
 from services.catalog.schema import Target
@@ -35,7 +37,7 @@ class LiveHealth:
         self._metrics = metrics
         self._breakers = breakers
         self._clock = clock
-        self._forced: set[Circuit] = set()
+        self._trials: dict[Circuit, asyncio.Event] = {}
 
     def value(self, target: Target, metric: Metric, interval_s: int) -> float | None:
         """A live metric; None when nothing was measured."""
@@ -55,26 +57,48 @@ class LiveHealth:
         wait = self._breakers.wait(_circuit(target), now)
         return now + wait if wait > 0 else None
 
+    def told_to_wait(self, target: Target) -> bool:
+        """Whether the provider itself has said to wait."""
+        return self._breakers.told_to_wait(_circuit(target), self._clock())
+
     def begin(self, target: Target) -> "Attempt | None":
         """Leave to ask the target once; None while it rests."""
         now = self._clock()
         if not target.listed:
             return Attempt(self._metrics, None, target, self._clock, now)
         leave = self._breakers.of(_circuit(target), now).allow(now)
-        return None if leave is None else Attempt(self._metrics, leave, target, self._clock, now)
+        if leave is None:
+            return None
+        trial = self._trial(target, forced=False) if leave.probing else None
+        return Attempt(self._metrics, leave, target, self._clock, now, trial)
 
     def force(self, target: Target) -> "Attempt | None":
         """Leave to ask a target that rests, for a call that has no other: one at a time; None while one is under way."""
-        if _circuit(target) in self._forced:
+        if _circuit(target) in self._trials:
             return None
-        self._forced.add(_circuit(target))
-        return Attempt(self._metrics, None, target, self._clock, self._clock(), forced=self)
+        now = self._clock()
+        leave = self._breakers.of(_circuit(target), now).force(now)
+        return Attempt(self._metrics, leave, target, self._clock, now, self._trial(target, forced=True))
 
-    def forced(self, target: Target, *, worked: bool) -> None:
-        """A forced attempt is over. One that worked ends the rest."""
-        self._forced.discard(_circuit(target))
-        if worked:
-            self._breakers.forget(_circuit(target))
+    async def tried(self, target: Target, limit_s: float) -> None:
+        """Waits until it is known whether a target works that another call asks after its failures; for at most so long."""
+        trial = self._trials.get(_circuit(target))
+        if trial is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(trial.wait(), limit_s)
+
+    def _trial(self, target: Target, *, forced: bool) -> "Trial":
+        circuit = _circuit(target)
+        self._trials[circuit] = known = asyncio.Event()
+
+        def over(*, works: bool) -> None:
+            if self._trials.get(circuit) is known:
+                del self._trials[circuit]
+            known.set()
+            if works and forced:
+                self._breakers.forget(circuit)
+
+        return over
 
     def soonest(self, targets: Sequence[Target]) -> int:
         """Whole seconds until one of the targets may be asked again, at least 1."""
@@ -85,10 +109,18 @@ def _circuit(target: Target) -> Circuit:
     return Circuit(target.id, target.credential)
 
 
-class Attempt:
-    """One attempt at one target."""
+class Trial(Protocol):
+    """Told once whether a target works that had failed before."""
 
-    __slots__ = ("_began", "_clock", "_forced", "_leave", "_metrics", "_over", "_target", "_ttft")
+    def __call__(self, *, works: bool) -> None:
+        """Ends the rest of one that does."""
+        ...
+
+
+class Attempt:
+    """One attempt at one target. `trial`: told what it shows about one that had failed before."""
+
+    __slots__ = ("_began", "_clock", "_leave", "_metrics", "_over", "_target", "_trial", "_ttft")
 
     def __init__(
         self,
@@ -97,8 +129,7 @@ class Attempt:
         target: Target,
         clock: Callable[[], float],
         began: float,
-        *,
-        forced: LiveHealth | None = None,
+        trial: Trial | None = None,
     ) -> None:
         self._metrics = metrics
         self._leave = leave
@@ -107,7 +138,7 @@ class Attempt:
         self._began = began
         self._ttft: float | None = None
         self._over = False
-        self._forced = forced
+        self._trial = trial
 
     @property
     def first_content_ms(self) -> float | None:
@@ -122,7 +153,7 @@ class Attempt:
     @property
     def probing(self) -> bool:
         """Whether the target has failed before, and this is to show whether it works again."""
-        return self._forced is not None or (self._leave is not None and self._leave.probing)
+        return self._trial is not None
 
     def content(self, *, streamed: bool) -> None:
         """The first content came: the provider works."""
@@ -131,6 +162,7 @@ class Attempt:
             self._ttft = now - self._began
         if self._leave is not None:
             self._leave.succeeded(now)
+        self._told(works=True)
 
     def finished(self, usage: Usage | None) -> None:
         """The answer came to its end."""
@@ -159,10 +191,14 @@ class Attempt:
         if self._over:
             return
         self._over = True
+        self._told(works=outcome is Outcome.OK)
         if self._target.credential and outcome is not Outcome.OK:
             return  # what a caller's own credential cannot do says nothing of the provider
-        if self._forced is not None:
-            self._forced.forced(self._target, worked=outcome is Outcome.OK)
         took = self._clock() - self._began
         seen = Observation(outcome, took, self._ttft, usage.input_total, usage.output)
         self._metrics.record(Key(self._target.model, self._target.provider.id), seen)
+
+    def _told(self, *, works: bool) -> None:
+        if self._trial is not None:
+            trial, self._trial = self._trial, None
+            trial(works=works)

@@ -61,7 +61,7 @@ def predicted_cost(target: Target, needs: Needs, snapshot: Snapshot) -> float:
 
 def preference(target: Target, call: Call, pin: Target | None, snapshot: Snapshot) -> str:
     """Why the target comes before the sort; empty when it does not."""
-    if target is pin:
+    if pin is not None and target.id == pin.id:
         return "asked for"
     if target.provider.id == _sealed_by(call):
         return "sealed the reasoning"

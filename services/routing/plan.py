@@ -4,6 +4,7 @@
 2. Their offers. `provider/model` begins with that one; the model's other offers follow for when it fails.
 3. What cannot or must not serve the call is excluded, with a reason (exclusion.py).
 4. The rest is ordered (order.py): where the call's sealed reasoning comes from, where its prefix is warm, then the sort.
+5. What rests after failures comes last, for when all others have failed: who did not say to wait, then who may be asked soonest.
 
 When no offer has all that is asked, less important features are given up, one after the other, and reported as losses:
 sampling parameters, then reasoning, then web search. Tools, schemas, images and files are never given up. Whoever names a
@@ -30,7 +31,7 @@ from services.vocabulary.caller import CallerPolicy
 from services.vocabulary.event import Loss
 
 AUTO = "auto"
-
+ALL_REST: Final = "every offer rests after failures; one call at a time still asks"
 
 _GIVE_UP: Final[tuple[tuple[Feature, Loss], ...]] = (
     ("sampling", Loss("temperature", "dropped", "No model that can serve the rest takes sampling parameters.")),
@@ -71,7 +72,7 @@ def _first_that_fits(
     first = pin if pin is not None and _would_serve(pin, call, policy, snapshot) else None
     given_up: list[Feature] = []
     losses: list[Loss] = []
-    resting: Plan | None = None
+    all_rest: Plan | None = None
     for feature, loss in ((None, None), *_GIVE_UP):
         if feature is not None and loss is not None:
             if not needs.has(feature):
@@ -79,12 +80,15 @@ def _first_that_fits(
             given_up.append(feature)
             losses.append(loss)
             needs = Needs(call, frozenset(given_up))
-        kept, excluded = _sift(offers, call, needs, policy, snapshot)
+        kept, resting, excluded = _sift(offers, call, needs, policy, snapshot)
+        resorts = sorted(resting, key=lambda each: _likely(each, pin, snapshot))
         if kept and (first is None or first in kept):
-            return Plan(_without_doubles(kept), excluded, list(losses), order.reason(call, policy, pin))
-        resting = resting or _resting(offers, excluded, list(losses), pin, snapshot)
-    if resting is not None:
-        return resting
+            targets = _without_doubles([*kept, *resorts])
+            return Plan(targets, excluded, list(losses), order.reason(call, policy, pin))
+        if resorts and all_rest is None:
+            all_rest = Plan(_without_doubles(resorts), excluded, list(losses), ALL_REST)
+    if all_rest is not None:
+        return all_rest
     raise _no_route(call, offers, policy, snapshot)
 
 
@@ -141,15 +145,24 @@ def _would_serve(pin: Target, call: Call, policy: Policy, snapshot: Snapshot) ->
 
 def _sift(
     offers: Sequence[Target], call: Call, needs: Needs, policy: Policy, snapshot: Snapshot
-) -> tuple[list[Target], list[Excluded]]:
-    kept, excluded = [], []
+) -> tuple[list[Target], list[Target], list[Excluded]]:
+    """Those that may be asked, those that only their rest keeps out, and the others."""
+    kept, resting, excluded = [], [], []
     for target in offers:
         why = exclusion(target, call, needs, policy, snapshot)
         if why is None:
             kept.append(target)
+        elif why.reason == "RESTING":
+            resting.append(target)
         else:
             excluded.append(Excluded(target.id, why.reason, why.detail))
-    return kept, excluded
+    return kept, resting, excluded
+
+
+def _likely(target: Target, pin: Target | None, snapshot: Snapshot) -> tuple[bool, bool, float]:
+    """How likely one that rests works again, likeliest lowest: not one that said to wait; the one asked for; the soonest."""
+    asked_for = pin is not None and target.id == pin.id
+    return snapshot.health.told_to_wait(target), not asked_for, snapshot.health.open_until(target) or 0.0
 
 
 def _ways(target: Target, settled: CallerPolicy, snapshot: Snapshot) -> Iterator[Target]:
@@ -163,23 +176,6 @@ def _ways(target: Target, settled: CallerPolicy, snapshot: Snapshot) -> Iterator
 
 def _without_doubles(targets: Sequence[Target]) -> list[Target]:
     return list({(target.id, target.credential): target for target in targets}.values())
-
-
-def _resting(
-    offers: Sequence[Target],
-    excluded: Sequence[Excluded],
-    losses: list[Loss],
-    pin: Target | None,
-    snapshot: Snapshot,
-) -> Plan | None:
-    """A plan of the offers that only their rest keeps out: the one asked for, then what may be tried soonest."""
-    names = {each.target for each in excluded if each.reason == "RESTING"}
-    found = _without_doubles([target for target in offers if target.id in names])
-    if not found:
-        return None
-    targets = sorted(found, key=lambda each: (each is not pin, snapshot.health.open_until(each) or 0.0))
-    others = [each for each in excluded if each.target not in names]
-    return Plan(targets, others, losses, "every offer rests after failures; one call at a time still asks")
 
 
 def _no_route(call: Call, offers: Sequence[Target], policy: Policy, snapshot: Snapshot) -> GatewayError:

@@ -86,18 +86,18 @@ def test_a_grpc_deadline_ends_with_what_was_tried(gateway: Gateway, stream: bool
             else partial(stub.CreateResponse, request)
         )
         with pytest.raises(grpc.RpcError) as late:
-            ask_it(metadata=key, timeout=1)
+            ask_it(metadata=key, timeout=3)
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert "sandbox/echo stayed silent" in late.value.details()
 
 
 def test_what_an_sdk_says_it_waits_is_a_deadline_for_a_whole_answer(gateway: Gateway):
     """504 with the names; a stream has no such limit, as pings tell the client that it is alive."""
-    headers = gateway.headers | {"x-stainless-read-timeout": "0.6"}
-    body = {"model": "sandbox/echo", "input": "[[delay 1000]] Hi"}
+    headers = gateway.headers | {"x-stainless-read-timeout": "1"}
+    body = {"model": "sandbox/echo", "input": "[[delay 2000]] Hi"}
     began = time.monotonic()
     late = httpx.post(f"{gateway.url}/v1/responses", json=body, headers=headers, timeout=20)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 1.8
     assert (late.status_code, late.json()["error"]["code"]) == (504, "timeout")
     assert "sandbox/echo stayed silent" in late.json()["error"]["message"]
     streamed = httpx.post(f"{gateway.url}/v1/responses", json=body | {"stream": True}, headers=headers, timeout=20)

@@ -186,7 +186,7 @@ async def test_the_deadline_of_a_request_is_the_providers_too():
         yield []
 
     adapters.generate = silent  # type: ignore[method-assign]
-    deadline.begin(0.2)
+    deadline.begin(0.5)
     with pytest.raises(errors.UpstreamTimeout, match="before the deadline"):
         await opened(adapters, FixedMeter())
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.gateway import ROOT, serving
 from tests.real_clients.runs import CLIENTS, PROVIDERS, Runs
 from tests.real_clients.table import page, table
-from tests.shared.conftest import environment, fake
+from tests.shared.fakes import environment, fake
 
 PAGE = ROOT / "docs/clients.md"
 

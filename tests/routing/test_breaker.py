@@ -318,3 +318,32 @@ def test_looking_makes_no_breaker_and_idle_ones_are_forgotten():
         breakers.of(Circuit("b", str(number)), number / 10)
     assert len(breakers._breakers) <= BREAKERS_MAX
     assert breakers.wait(open_one, 3000) > 0
+
+
+def test_one_that_limits_and_says_when_is_asked_then():
+    """Its interval does not double, and as long as it has said to wait, it is known to."""
+    breaker = Breaker(Random(1))
+    now = 0.0
+    for _ in range(8):
+        fail(breaker, now, Kind.RATE_LIMITED, 3)
+        assert breaker.told_to_wait(now + 2.9)
+        assert not breaker.told_to_wait(now + 3)
+        wait = breaker.wait(now)
+        assert 3 <= wait <= 3 + RETRY_AFTER_JITTER_S
+        now += wait
+    attempt = breaker.allow(now)
+    assert attempt is not None
+    attempt.succeeded(now)
+    assert breaker.state(now) is State.CLOSED
+
+
+def test_an_attempt_without_a_choice_counts_for_nothing_but_what_it_is_told():
+    """It neither closes nor prolongs the rest, unless the provider says to wait longer."""
+    breaker = Breaker(Random(1))
+    fail(breaker, 0, Kind.CREDENTIAL)
+    rest = breaker.wait(0)
+    breaker.force(0).succeeded(0)
+    breaker.force(0).failed(Kind.UNAVAILABLE, None, 0)
+    assert breaker.wait(0) == rest
+    breaker.force(0).failed(Kind.RATE_LIMITED, 60, 0)
+    assert breaker.wait(0) >= 60

@@ -188,20 +188,60 @@ async def test_a_dead_target_is_passed_over_and_probed_by_one_call_at_a_time():
     assert here.play.asked.count("a") == FAILURES_IN_A_ROW
 
 
-async def test_when_all_rest_one_call_at_a_time_asks_and_the_others_are_told_when():
-    """503 with the seconds to wait beside the one that asks; when that one works, the rest is over."""
+async def tired(here: World, *targets: Target) -> None:
+    """These have failed until they rest."""
+    for target in targets:
+        for _ in range(FAILURES_IN_A_ROW):
+            with pytest.raises(ProviderFailed):
+                await here.open(target)
+    here.play.asked.clear()
+
+
+async def test_when_all_rest_one_call_at_a_time_asks_and_the_others_wait_for_what_it_finds():
+    """It works: the rest is over for all. It does not: the calls beside it get 503 with the seconds to wait."""
     here = World(a=[DOWN])
-    for _ in range(FAILURES_IN_A_ROW):
-        with pytest.raises(ProviderFailed):
-            await here.open(A)
+    await tired(here, A)
     here.play.scripts["a"] = [opened("a"), 0.05, ANSWER]
-    asking = asyncio.ensure_future(here.answer(A, stream=False))
-    await asyncio.sleep(0.01)
-    with pytest.raises(Overloaded) as told:
-        await here.open(A)
-    assert told.value.retry_after >= 1
-    assert await asking == "a"
+    assert await asyncio.gather(*(here.answer(A, stream=False) for _ in range(9))) == ["a"] * 9
     assert here.health.open_until(A) is None
+    here.play.scripts["a"] = [0.05, DOWN]
+    await tired(here, A)
+    told = await asyncio.gather(*(here.open(A) for _ in range(9)), return_exceptions=True)
+    assert [type(each) for each in told] == [ProviderFailed] + [Overloaded] * 8
+    assert all(each.retry_after >= 1 for each in told[1:])  # type: ignore[union-attr]
+    assert here.play.asked == ["a"]
+
+
+async def test_a_call_whose_others_failed_asks_those_that_rest():
+    """Who has failed before may work again by now; it is asked only when nobody else is left."""
+    here = World(a=[DOWN], b=[DOWN])
+    await tired(here, A, B)
+    assert await here.answer(A, B, C) == "c"
+    here.play.scripts |= {"a": [opened("a"), ANSWER], "c": [DOWN]}
+    assert await here.answer(A, B, C) == "a"
+    assert here.play.asked == ["c", "c", "a"]
+    assert here.health.open_until(A) is None
+
+
+async def test_the_last_that_does_not_rest_keeps_its_time_but_is_not_waited_for_alone():
+    """A slow answer still wins against targets that fail; against one that works again it does not."""
+    here = World(first_content_s=0.05, a=[DOWN], b=[opened("b"), 0.3, ANSWER])
+    await tired(here, A)
+    assert await here.answer(A, B) == "b"
+    assert here.play.asked == ["b", "a"]
+    here.play.scripts["a"] = [opened("a"), ANSWER]
+    assert await here.answer(A, B) == "a"
+
+
+async def test_what_a_provider_says_to_wait_is_kept_by_those_that_asked_anyway():
+    """Asked for want of another choice it limits again: its rest is longer now."""
+    limited = ProviderFailed("Slow down.", model="a/m", kind="rate_limited", retry_after=60)
+    here = World(a=[DOWN])
+    await tired(here, A)
+    here.play.scripts["a"] = [limited]
+    with pytest.raises(ProviderFailed):
+        await here.open(A)
+    assert (here.health.open_until(A) or 0) > time() + 55
 
 
 async def test_a_call_that_leaves_is_not_held_against_anybody():

@@ -52,7 +52,7 @@ def test_a_pin_is_asked_first_and_the_others_follow():
 def test_a_pin_is_soft_and_the_list_of_providers_hard():
     """A pinned provider that rests or must not be asked is passed over; `only` never lets a call go elsewhere."""
     later = NOW.timestamp() + 5
-    assert ids(world(THREE, health=Health(resting={"b": later})), model="b/m") == ["a/m", "c/m"]
+    assert ids(world(THREE, health=Health(resting={"b": later})), model="b/m") == ["a/m", "c/m", "b/m"]
     assert ids(world(THREE), model="b/m", routing={"provider": {"ignore": ["b"]}}) == ["a/m", "c/m"]
     assert ids(world(THREE), model="b/m", routing={"provider": {"only": ["b"]}}) == ["b/m"]
     assert ids(world(THREE), model="b/m", routing={"provider": {"fallbacks": ["c", "b"]}}) == ["b/m", "c/m"]
@@ -84,7 +84,6 @@ EXCLUDED = [
     ({"provider": {"ignore": ["a"]}}, {}, ["b/m", "c/m"], "NOT_ALLOWED"),
     ({"provider": {"zdr": True}}, {"zdr": frozenset("c")}, ["c/m"], "NOT_ZDR"),
     ({"provider": {"max_price": {"output": 2}}}, {"prices": Prices({"a": 3, "b": 2})}, ["b/m"], "TOO_EXPENSIVE"),
-    ({}, {"health": Health(resting={"a": NOW.timestamp() + 5})}, ["b/m", "c/m"], "RESTING"),
 ]
 
 
@@ -139,6 +138,15 @@ def test_what_binds_a_call_comes_before_the_sort():
     assert ids(snapshot, prompt_cache_key="k", **cost) == ["c/m", "a/m", "b/m"]
     assert ids(snapshot, **cost) == ["a/m", "b/m", "c/m"]
     assert ids(snapshot, input=SEALED, prompt_cache_key="k", **cost) == ["b/m", "c/m", "a/m"]
+
+
+def test_who_rests_comes_last():
+    """Those that failed are for when nobody else is left, the soonest to be asked first."""
+    now = NOW.timestamp()
+    health = Health(resting={"a": now + 9, "b": now + 3})
+    made = planned(world(THREE, health=health))
+    assert ([target.id for target in made.targets], made.excluded) == (["c/m", "b/m", "a/m"], [])
+    assert ids(world(THREE, health=Health(resting={"a": now + 9, "b": now + 3}, told="b"))) == ["c/m", "a/m", "b/m"]
 
 
 def test_when_all_rest_the_soonest_is_asked_first():

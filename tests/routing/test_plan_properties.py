@@ -98,10 +98,11 @@ def test_no_plan_breaks_a_rule(call: Call, snapshot: Snapshot, access: list[Acce
         return
     routing = call.routing
     assert made.targets
+    rests = [snapshot.health.open_until(target) is not None for target in made.targets]
+    assert rests == sorted(rests), "who rests comes last"
+    assert made.reason.startswith("every offer rests") == all(rests)
     for target in made.targets:
         name = target.provider.id
-        if not made.reason.startswith("every offer rests"):
-            assert snapshot.health.open_until(target) is None
         if zdr or (routing and routing.zdr):
             assert target.zdr
         if routing:
@@ -139,9 +140,10 @@ def test_the_order_is_the_sorts_order(call: Call, snapshot: Snapshot):
     if made is None or made.reason.startswith("every offer rests"):
         return
     assert made.explanation is not None
-    free = [each for each in made.explanation.candidates if not each.preferred]
-    bound = [each.preferred for each in made.explanation.candidates if each.preferred]
-    assert [each.target for each in made.explanation.candidates[len(bound) :]] == [each.target for each in free]
+    up = [each for each in made.explanation.candidates if not each.resting]
+    free = [each for each in up if not each.preferred]
+    bound = [each.preferred for each in up if each.preferred]
+    assert up[len(bound) :] == free
     assert bound == sorted(bound, key=["asked for", "sealed the reasoning", "prompt is cached"].index)
     sort = call.routing.sort if call.routing is not None and call.routing.sort else "performance"
     if sort == "performance":

@@ -1,12 +1,5 @@
 """Fake providers from the folder beside the project: recorded traffic with faults (replay), and a scripted model (actor)."""
 
-import contextlib
-import os
-import re
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,50 +7,12 @@ import httpx
 import openai
 import pytest
 
-from tests.gateway import Gateway, free_port, serving
+from tests.gateway import Gateway, serving
+from tests.shared.fakes import environment, fake
 from tests.shared_replay import AVAILABLE, SHARED
 from tests.talking import Upstream, client
 
 collect_ignore_glob = [] if AVAILABLE else ["test_*.py"]
-
-_VARIABLE = re.compile(r"([A-Z_]+)=(\S+)")
-
-
-def environment(fake: str) -> dict[str, str]:
-    """Every provider at one fake, with canary credentials: the variables of replay/providers.env."""
-    lines = (SHARED / "replay" / "providers.env").read_text().splitlines()
-    given = {name: value for line in lines if not line.startswith("#") for name, value in _VARIABLE.findall(line)}
-    del given["FAKE"]
-    given["CONCENTRATE_UNPRICED_MODELS"] = "allow"  # the fakes serve models that no price list has
-    return {name: value.replace("$FAKE", fake) for name, value in given.items()}
-
-
-@contextlib.contextmanager
-def fake(module: str, *arguments: str) -> Iterator[str]:
-    """The URL of a fake of the shared folder, running as a process of its own."""
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, "--port", str(port), *arguments],
-        cwd=SHARED,
-        env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(600):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert process.poll() is None, "the fake did not start"
-        time.sleep(0.05)
-    raise AssertionError("the fake does not listen")
 
 
 @pytest.fixture(scope="session")

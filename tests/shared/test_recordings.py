@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.gateway import ROOT, Gateway, serving
-from tests.shared.conftest import environment
+from tests.shared.fakes import environment
 from tests.shared_replay import recordings
 
 PROVIDERS = ROOT / "services" / "catalog" / "providers"

@@ -345,12 +345,15 @@ class Candidate(_message.Message):
     PREDICTED_COST_FIELD_NUMBER: _builtins.int
     PREFERRED_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
+    RESTING_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """Is `provider/model`."""
     predicted_cost: _builtins.float
     """Predicts what the request would cost, in US dollars; absent where there is no price."""
     preferred: _builtins.str
     """Says why it comes before the sort: `asked for`, `sealed the reasoning` or `prompt is cached`; empty when it does not."""
+    resting: _builtins.bool
+    """Says that it has failed, and is asked when nobody else is left."""
     @_builtins.property
     def score(self) -> Global___Score:
         """Holds the numbers."""
@@ -362,10 +365,11 @@ class Candidate(_message.Message):
         predicted_cost: _builtins.float | None = ...,
         preferred: _builtins.str = ...,
         score: Global___Score | None = ...,
+        resting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "predicted_cost", b"predicted_cost", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "predicted_cost", b"predicted_cost", "preferred", b"preferred", "score", b"score", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "predicted_cost", b"predicted_cost", "preferred", b"preferred", "resting", b"resting", "score", b"score", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__predicted_cost: _TypeAlias = _typing.Literal["predicted_cost"]  # noqa: Y015
     _WhichOneofArgType__predicted_cost: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost"]  # noqa: Y015
