@@ -55,6 +55,11 @@ class _File(msgspec.Struct, frozen=True):
     filename: str | None = None
 
 
+class _DocumentUrl(msgspec.Struct, frozen=True):
+    document_url: str
+    document_name: str | None = None
+
+
 class _Source(msgspec.Struct, frozen=True):
     type: str
     media_type: str | None = None
@@ -83,8 +88,12 @@ class _ToolResult(msgspec.Struct, frozen=True):
     cache_control: CacheControl | None = None
 
 
+class _Words(msgspec.Struct, frozen=True):
+    text: str = ""
+
+
 class _Thinking(msgspec.Struct, frozen=True):
-    thinking: str = ""
+    thinking: str | list[_Words] = ""
     signature: str = ""
     data: str = ""
 
@@ -93,6 +102,7 @@ _part = msgspec.json.Decoder(_Part)
 _image_url = msgspec.json.Decoder(_ImageUrl)
 _plain_url = msgspec.json.Decoder(str)
 _file = msgspec.json.Decoder(_File)
+_document_url = msgspec.json.Decoder(_DocumentUrl)
 _sourced = msgspec.json.Decoder(_Sourced)
 _tool_use = msgspec.json.Decoder(_ToolUse)
 _tool_result = msgspec.json.Decoder(_ToolResult)
@@ -134,6 +144,10 @@ def _other(raw: msgspec.Raw, part: _Part, where: str) -> Part:
             return _image(part, where)
         case "file":
             return _document(part, where)
+        case "document_url":
+            given = decode(raw, _document_url, where)
+            check_url(given.document_url, f"{where}.document_url")
+            return File(given.document_url, None, given.document_name, _cache(part))
         case "image" | "document":
             return _from_source(raw, part.type, where)
         case _:
@@ -211,7 +225,6 @@ def _item(raw: msgspec.Raw, kind: str, where: str) -> Item:
             )
         case _:
             thought = decode(raw, _thinking, where)
-            blob = thought.signature or thought.data
-            return Reasoning(
-                content=[thought.thinking] if thought.thinking else [], seal=unseal(blob) if blob else None
-            )
+            blob, words = thought.signature or thought.data, thought.thinking
+            text = words if isinstance(words, str) else "".join(each.text for each in words)  # Mistral's is a list
+            return Reasoning(content=[text] if text else [], seal=unseal(blob) if blob else None)

@@ -29,12 +29,12 @@ USUAL: dict[str, Scalar] = {}
 
 
 def request(
-    quirks: dict[str, Scalar], facts: Facts | None = None, **fields: Any
+    quirks: dict[str, Scalar], facts: Facts | None = None, upstream: str = "some-model", **fields: Any
 ) -> tuple[HttpRequest, list[Loss], bool]:
     """What is sent, what was lost, and whether the body travelled."""
     body = {"model": "acme/some-model", "messages": [HI], **fields}
     call = intake.read(json.dumps(body).encode()).call
-    aim = target(quirks, facts)
+    aim = target(quirks, facts, upstream)
     call, losses = carry.prepare(call, aim, "openai_chat", "scope")
     made = OpenAIChat().request(call, aim)
     return made, [*losses, *made.losses], call.native is not None
@@ -249,10 +249,14 @@ def test_what_does_not_suit_the_provider_is_written_anew(name):
     assert json.loads(made.body)["model"] == "some-model"
 
 
-def test_reasoning_models_that_answer_with_lists_are_read():
-    """Chat clients expect a text; Mistral's thinkers give parts."""
-    assert not request(MISTRAL)[2]
-    assert request(MISTRAL, Facts(efforts=[]))[2]
+def test_answers_that_may_be_lists_are_read():
+    """Chat clients expect a text; Mistral's thinkers give parts, and so do others when they are asked to think."""
+    assert request(MISTRAL)[2]
+    assert not request(MISTRAL, upstream="magistral-medium-latest")[2]
+    assert request(MISTRAL, Facts(efforts=[]), upstream="magistral-medium-latest")[2]
+    assert not request(MISTRAL, reasoning_effort="high")[2]
+    assert not request(MISTRAL, prompt_mode="reasoning")[2]
+    assert not request(MISTRAL, messages=[HI, THOUGHT, HI])[2]
 
 
 def test_a_schema_a_model_does_not_keep_is_emulated():

@@ -69,6 +69,10 @@ def test_prompts_and_users_are_messages(role):
             {"type": "file", "file": {"file_data": "aGk=", "filename": "a.csv"}},
             File("data:text/csv;base64,aGk=", None, "a.csv"),
         ),
+        (
+            {"type": "document_url", "document_url": "https://x.test/a.pdf", "document_name": "A"},
+            File("https://x.test/a.pdf", filename="A"),
+        ),
         ({"type": "input_text", "text": "x"}, Text("x")),
         ({"type": "input_image", "image_url": PICTURE}, Image(PICTURE)),
         ({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}, Image(PICTURE)),
@@ -200,6 +204,20 @@ def test_readable_reasoning_alone_is_taken_back_too(field):
     spoken = {"role": "assistant", "content": "Hm"}
     assert items_of(spoken | {field: "t"}) == [Reasoning(content=["t"]), Message("assistant", [Text("Hm")])]
     assert items_of(spoken | {field: None}) == [Message("assistant", [Text("Hm")])]
+
+
+def test_thinking_parts_of_an_answer_come_back():
+    """Mistral's are lists of texts, the Messages API's a text and a signature."""
+    spoken = {"type": "text", "text": "So."}
+    listed = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}, {"type": "text", "text": "m."}]}
+    signed = {"type": "thinking", "thinking": "Hmm.", "signature": "sig"}
+    said = Message("assistant", [Text("So.")])
+    assert items_of({"role": "assistant", "content": [listed, spoken]}) == [Reasoning(content=["Hmm."]), said]
+    seal = Seal("sig")
+    assert items_of({"role": "assistant", "content": [signed, spoken]}) == [
+        Reasoning(content=["Hmm."], seal=seal),
+        said,
+    ]
 
 
 def test_details_of_other_gateways_keep_their_signatures():

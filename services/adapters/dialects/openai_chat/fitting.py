@@ -21,6 +21,7 @@ from services.vocabulary.call import (
     Message,
     Opaque,
     Part,
+    Reasoning,
     Refusal,
     Text,
     ToolCall,
@@ -38,7 +39,7 @@ _DEMANDS: Final = ("n", "modalities", "moderation")
 def travels(call: Call, target: Target) -> bool:
     """Whether the caller's own body can be sent."""
     quirks = read_quirks(target.provider)
-    if quirks.replay_reasoning == "thinking" and target.facts.efforts != []:
+    if quirks.replay_reasoning == "thinking" and _thinks(call, target, quirks):
         return False
     if any(name in call.extra and name not in quirks.parameters for name in _DEMANDS):
         return False
@@ -49,6 +50,15 @@ def travels(call: Call, target: Target) -> bool:
     if quirks.strict_order and not _in_order(call.items):
         return False
     return all(_fits(item, quirks) for item in call.items)
+
+
+def _thinks(call: Call, target: Target, quirks: Quirks) -> bool:
+    """Whether the answer may hold thinking, or the conversation does."""
+    if target.facts.efforts == []:
+        return False
+    asked = call.reasoning is not None and call.reasoning.effort not in (None, "none")
+    unasked = any(target.upstream.startswith(prefix) for prefix in quirks.thinking_models)
+    return asked or unasked or "prompt_mode" in call.extra or any(isinstance(item, Reasoning) for item in call.items)
 
 
 def _tools_fit(call: Call, target: Target, quirks: Quirks) -> bool:

@@ -65,6 +65,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty_content: wants `content: ""` in an assistant message that only calls tools; otherwise the field is left out.
     refusals: takes refusal parts in assistant messages; otherwise a refusal is sent as text.
     replay_reasoning: where earlier reasoning goes: a field of the assistant message, Mistral's thinking parts, or nowhere.
+    thinking_models: model id prefixes that think unasked, and so answer with thinking parts.
     strict_order: Mistral's rules: one system prompt at the start, no user after a tool, an assistant last only as a prefix.
     tool_ids: `nine` wants tool call ids of nine letters and digits.
     tool_media: tool messages may hold images and files; otherwise these follow in a user message.
@@ -88,6 +89,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty_content: bool = False
     refusals: bool = False
     replay_reasoning: Literal["none", "reasoning_content", "reasoning", "thinking"] = "none"
+    thinking_models: list[str] = []
     strict_order: bool = False
     tool_ids: Literal["any", "nine"] = "any"
     tool_media: bool = False
