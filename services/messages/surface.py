@@ -81,6 +81,7 @@ class MessagesSurface:
     async def _native_sse(self, generation: Generation) -> AsyncIterator[bytes]:
         lane = NativeLane(self._message(generation), generation.opened)
         ending: NativeEvent | None = None  # held back until the books are closed
+        ended = False
         try:
             async with generation:
                 async for batch in generation.batches:
@@ -95,13 +96,15 @@ class MessagesSurface:
                             if ending is not None:
                                 frames.append(lane.ending(ending, cost))
                             frames.append(lane.frame(event))
+                            ended = True
                         else:
                             frames.append(lane.frame(event))
                     if frames:
                         yield b"".join(frames)
         except Exception as error:  # noqa: BLE001  # as above
-            await generation.settle_failed()
-            yield self._error(error)
+            if not ended:
+                await generation.settle_failed()
+                yield self._error(error)
 
     async def _native_whole(self, generation: Generation) -> bytes:
         body = b""
