@@ -22,6 +22,7 @@ _LOCK_TRIES: Final = 100
 _LOCK_AGAIN_S: Final = 0.0005
 _PLACES_MAX: Final = (1 << 16) - 1
 _SEEN_MAX: Final = 100_000
+_LONG_AGO: Final = 1
 
 _log = structlog.get_logger("limits")
 
@@ -91,7 +92,7 @@ class LocalStore:
 
     def close(self) -> None:
         """Lets go of the table, and of the places that this process has in it."""
-        self._table.beat(self._process, 0)
+        self._table.beat(self._process, _LONG_AGO)
         self._table.close()
 
     async def _locked(self) -> bool:

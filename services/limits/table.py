@@ -102,9 +102,10 @@ class Table:
         process = min(range(self._processes), key=lambda number: beats[number])
         free = [number for number, beat in enumerate(beats) if now - beat > dead_after_ms]
         process = free[0] if free else process
-        with memoryview(self._memory) as view, view[self._header + _FIXED + 2 * process :] as places:
-            for part in (0, 1):  # of a little number of two bytes
-                places[part :: self._row.size] = bytes(len(places[part :: self._row.size]))
+        if beats[process]:  # somebody had it; else there is nothing, and the file stays as sparse as it is
+            with memoryview(self._memory) as view, view[self._header + _FIXED + 2 * process :] as places:
+                for part in (0, 1):  # of a little number of two bytes
+                    places[part :: self._row.size] = bytes(len(places[part :: self._row.size]))
         self.beat(process, now)
         return process
 
