@@ -31,6 +31,8 @@ def create(desk: Desk, request: asked.CreateProviderCredential) -> shapes.Provid
     )
     if store.add(desk.connection, row, _sealed(desk, row.id, values)):
         desk.record("byok.create", row.id, row.org_id, after=row)
+    else:  # a second try
+        row = _row(desk, row.id)
     return _public(row)
 
 

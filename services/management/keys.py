@@ -142,6 +142,11 @@ def delete(desk: Desk, request: asked.One) -> shapes.ApiKey:
 def _added(desk: Desk, row: KeyRow, key: str, action: str) -> shapes.ApiKey:
     if store.add(desk.connection, row, desk.tools.hasher.digest(key)):
         desk.record(action, row.id, row.org_id, after=row)
+    else:  # a second try; but not of another request, and not when the key was changed since
+        there = store.find(desk.connection, row.id)
+        if there is None or msgspec.structs.replace(there, created_at=row.created_at, last_used_at=None) != row:
+            raise Conflict("The idempotency key was used for another request.")
+        row = there
     return msgspec.structs.replace(_public(desk, row), key=key)
 
 

@@ -58,7 +58,7 @@ class Office:
         idempotency_key: str | None = None,
     ) -> Answered:
         """Does it for the owner of a verified key. Raises `GatewayError`."""
-        now_ms, fresh = int(self._clock() * 1000), self._fresh(operation.name, caller.org_id, idempotency_key)
+        now_ms, fresh = int(self._clock() * 1000), self._fresh(operation.name, caller.key_id, idempotency_key)
         touched: set[str] = set()
 
         def work(connection: sa.Connection) -> Answered:
@@ -85,9 +85,9 @@ class Office:
             desk = Desk(connection, COMMAND_LINE, int(self._clock() * 1000), fresh, self._tools, idempotency_key)
             return operation.run(desk, request)
 
-    def _fresh(self, operation: str, org_id: str, idempotency_key: str | None) -> Fresh:
-        """Of an attempt with a name, the same new ids as of the attempt before."""
+    def _fresh(self, operation: str, whose: str, idempotency_key: str | None) -> Fresh:
+        """Of an attempt with a name, the same new ids as of the attempt before: of this caller, and nobody else's."""
         if idempotency_key is None:
             return Fresh()
-        named = sha256(f"{operation}\0{org_id}\0{idempotency_key}".encode()).hexdigest()
+        named = sha256(f"{operation}\0{whose}\0{idempotency_key}".encode()).hexdigest()
         return Fresh(self._tools.hasher.derived(f"idempotency {named}"))

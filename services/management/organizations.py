@@ -31,6 +31,8 @@ def create_organization(desk: Desk, request: asked.CreateOrganization) -> shapes
     )
     if store.add(desk.connection, org):
         desk.record("organization.create", org.id, org.id, after=org)
+    else:  # a second try
+        org = desk.organization(org.id)
     if request.owner_name is not None:
         owner = User(
             id=desk.fresh.id("user"),
@@ -100,6 +102,8 @@ def create_team(desk: Desk, request: asked.CreateTeam) -> shapes.Team:
     check_locks(NONE, team.settings, desk.above(owned))
     if store.add(desk.connection, team):
         desk.record("team.create", team.id, team.org_id, after=team)
+    else:  # a second try
+        team = desk.team(team.id)
     return _team(team)
 
 
@@ -198,6 +202,8 @@ def create_user(desk: Desk, request: asked.CreateUser) -> shapes.User:
     )
     if store.add(desk.connection, user):
         desk.record("user.create", user.id, user.org_id, after=user)
+    else:  # a second try
+        user = desk.user(user.id)
     return _user(user)
 
 

@@ -266,13 +266,18 @@ def test_every_change_leaves_a_row_without_secrets(operator: Client, acme: dict[
     assert "not allow" in acme["member"]("GET", "/audit", 403)["message"]
 
 
-def test_the_same_attempt_makes_one_thing(operator: Client):
-    """With an `Idempotency-Key` a second try answers as the first did."""
+def test_the_same_attempt_makes_one_thing(running: Gateway, operator: Client):
+    """With an `Idempotency-Key` a second try answers as the first did: of the same caller, with the same request."""
     first, second, other = (
         operator("POST", "/keys", json={"name": "once"}, headers={"idempotency-key": name}) for name in ("a", "a", "b")
     )
     assert (first["id"], first["key"]) == (second["id"], second["key"])
     assert other["id"] != first["id"]
+    changed = operator("POST", "/keys", 409, json={"name": "changed"}, headers={"idempotency-key": "a"})
+    assert changed["code"] == "conflict"
+    admin = Client(running, operator.make("/keys", scopes=["operator"])["key"])
+    theirs = admin("POST", "/keys", json={"name": "once"}, headers={"idempotency-key": "a"})
+    assert theirs["key"] != first["key"]
 
 
 async def test_grpc_clients_get_the_same(running: Gateway, operator: Client):
