@@ -142,7 +142,9 @@ class Settings:
     compaction_model: Annotated[
         str | None,
         Variable(
-            "COMPACTION_MODEL", "Model that writes summaries for `/v1/responses/compact`. Default: the one asked for."
+            "COMPACTION_MODEL",
+            "Model that writes summaries: for `/v1/responses/compact` (default: the one asked for), and, if set, for"
+            " `context_management` at every provider.",
         ),
     ] = None
     background_lease_seconds: Annotated[

@@ -51,6 +51,8 @@ def state_of(settings: Settings, database: Database, responses: Responses) -> St
         grace_s=settings.drain_seconds,
     )
     compaction = Compaction(responses, asking, summaries, settings.compaction_model)
+    if settings.compaction_model is not None:
+        asking.condense = compaction.condense
     return State(asking, stored, background, Conversations(store), compaction)
 
 

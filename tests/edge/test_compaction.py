@@ -1,12 +1,14 @@
 """Compaction: all messages of the user, and a summary that takes the place of the rest."""
 
+from pathlib import Path
+
 import grpc
 import httpx
 import pytest
 from concentrate.responses.v1 import responses_service_pb2 as pb
 from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 
-from tests.gateway import Gateway
+from tests.gateway import Gateway, serving
 
 MODEL = "sandbox/echo"
 TALK = [
@@ -64,3 +66,23 @@ def test_typed_clients_do_the_same(gateway: Gateway):
     assert made.output[0].message.content[0].input_text.text == "Remember this"
     assert made.output[1].hosted_tool_item.kind == "compaction"
     assert made.usage.output_tokens > 0
+
+
+def test_a_long_conversation_is_compacted_on_the_way(tmp_path: Path):
+    """With a model for it, at every provider; who continues begins from the summary."""
+    with (
+        serving(tmp_path, COMPACTION_MODEL=MODEL) as gateway,
+        httpx.Client(base_url=gateway.url, headers=gateway.headers) as client,
+    ):
+        body = {"model": MODEL, "context_management": [{"type": "compaction", "compact_threshold": 1000}]}
+        first = client.post("/v1/responses", json={**body, "input": "word " * 3000}).json()
+        assert first["translation_losses"] == []  # nothing before it
+        second = {**body, "input": "And now? [[max 3]]", "previous_response_id": first["id"]}
+        answer = client.post("/v1/responses", json=second)
+        assert answer.status_code == 200, answer.text
+        assert [loss["param"] for loss in answer.json()["translation_losses"]] == ["context_management"]
+        path = f"/v1/responses/{answer.json()['id']}/input_items"
+        listed = client.get(path, params={"order": "asc"}).json()["data"]
+        assert [item["type"] for item in listed][-2:] == ["compaction", "message"]
+        third = {"model": MODEL, "input": "More", "previous_response_id": answer.json()["id"]}
+        assert client.post("/v1/responses", json=third).status_code == 200

@@ -1,6 +1,6 @@
 """What a request says of earlier ones: whether its answer is kept, and the items it continues."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,12 +10,14 @@ from services.errors import InvalidRequest, NotFound, PreviousResponseNotFound, 
 from services.responses import intake
 from services.responses.intake import Given
 from services.responses.keeping import Recorder, State
-from services.responses.schema import ConversationParam, ResponsesRequest
+from services.responses.schema import ContextManagementParam, ConversationParam, ResponsesRequest
 from services.responses.state import items
 from services.responses.state.recording import Recording
 from services.responses.state.summaries import Summaries, since_compaction
 from services.store.records import UNDER_WAY
 from services.store.store import Store
+from services.surface.reading import decode
+from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller, CallerPolicy
 from services.vocabulary.event import Loss
@@ -24,6 +26,12 @@ CONTEXT_BYTES_MAX: Final = 64 << 20
 """What a request may continue, as JSON."""
 
 REFERENCE: Final = "item_reference"
+
+Condense = Callable[[Call, list[msgspec.Raw], Caller], Awaitable[list[msgspec.Raw] | None]]
+"""Items to go on with in the place of a conversation that grew long; None where nothing can be left out."""
+
+_SUMMARISED: Final = Loss("context_management", "emulated", "What came before the last message was summarised here.")
+_management = msgspec.json.Decoder(list[ContextManagementParam])
 
 REFUSED_BY_POLICY: Final = "Nothing is kept: the key's policy or zero data retention forbids it."
 
@@ -46,11 +54,15 @@ class Asked:
 
 
 class Asking:
-    """Reads requests. summaries: open compaction items of ours."""
+    """Reads requests. summaries: open compaction items of ours.
+
+    condense: does `context_management`; None leaves it to providers.
+    """
 
     def __init__(self, store: Store, summaries: Summaries) -> None:
         self._store = store
         self._summaries = summaries
+        self.condense: Condense | None = None
 
     async def read(self, body: bytes, caller: Caller, *, native: bool = True) -> Asked:
         """The request in a JSON body. Raises `InvalidRequest` and `NotFound`. native: the body may travel as it is."""
@@ -67,8 +79,15 @@ class Asking:
         shown, before = own, self._summaries.opened(context, tenant)
         if b'"compaction"' in said:
             shown = self._summaries.opened(items.own_items(given) if own is None else own, tenant)
-        call = intake.call_of(given, before, shown)
-        state = _state(call, request, caller, len(context))
+        threshold = _threshold(given) if self.condense is not None else None
+        call, losses = intake.call_of(given, before, shown), list[Loss]()
+        if self.condense is not None and threshold is not None and prompt_tokens(call) > threshold:
+            kept = await self.condense(call, [*before, *(shown or items.own_items(given))], caller)
+            if kept is not None:
+                context, own = [], kept
+                call = intake.call_of(given, (), self._summaries.opened(kept, tenant))
+                losses.append(_SUMMARISED)
+        state = _state(call, request, caller, len(context), losses)
         keeps = state.stored or state.conversation_id is not None
         call = msgspec.structs.replace(call, store=keeps, native=call.native if native else None)
         recorder = Recording(self._store, tenant, state, items.input_of(given, own)) if keeps else None
@@ -141,7 +160,16 @@ def conversation_id(request: ResponsesRequest) -> str:
     return named.id if isinstance(named, ConversationParam) else named or ""
 
 
-def _state(call: Call, request: ResponsesRequest, caller: Caller, context: int) -> State:
+def _threshold(given: Given) -> int | None:
+    """The size in tokens from which to compact, taken out of the body: the gateway does it, and no provider has to."""
+    raw = given.fields.pop("context_management", None)
+    if raw is None or bytes(raw) == b"null":
+        return None
+    entries = decode(raw, _management, "context_management")
+    return next((entry.compact_threshold for entry in entries if entry.compact_threshold is not None), None)
+
+
+def _state(call: Call, request: ResponsesRequest, caller: Caller, context: int, losses: Sequence[Loss]) -> State:
     allowed = may_keep(caller.policy) and not (call.routing is not None and call.routing.zdr)
     stored = allowed and request.store is not False
     background = bool(request.background)
@@ -156,7 +184,7 @@ def _state(call: Call, request: ResponsesRequest, caller: Caller, context: int) 
         previous_response_id=request.previous_response_id,
         conversation_id=conversation_id(request) or None,
         context=context,
-        losses=[Loss("store", "dropped", REFUSED_BY_POLICY)] if request.store and not allowed else (),
+        losses=[*losses, *([Loss("store", "dropped", REFUSED_BY_POLICY)] if request.store and not allowed else ())],
     )
 
 

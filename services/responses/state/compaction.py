@@ -80,6 +80,16 @@ class Compaction:
             id=response.id, created_at=response.created_at, output=output, usage=response.usage, cost=response.cost
         )
 
+    async def condense(self, call: Call, raw: list[msgspec.Raw], caller: Caller) -> list[msgspec.Raw] | None:
+        """A compaction item for all before the last message of the user, and that message with what follows it."""
+        spoken = [n for n, item in enumerate(call.items) if isinstance(item, Message) and item.role == "user"]
+        if not spoken or not (earlier := call.items[: spoken[-1]]):
+            return None
+        response = await self.summarised(earlier, call.model, call.instructions, caller)
+        item_id = f"cmp_{response.id.removeprefix('resp_')}00"
+        summary = self._summaries.item(text_of(response), tenant_of(caller), item_id)
+        return [msgspec.Raw(msgspec.json.encode(summary)), *raw[spoken[-1] :]]
+
     async def summarised(
         self, conversation: Sequence[Item], model: str, instructions: str | None, caller: Caller
     ) -> Response:
