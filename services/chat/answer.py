@@ -15,10 +15,12 @@ from services.generation.generation import Generation
 from services.responses.totals import public_cost
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
-from services.vocabulary.event import Event, NativeAnswer, NativeEvent
+from services.vocabulary.event import Event, Loss, NativeAnswer, NativeEvent
 
 DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n\n"  # a comment: every parser reads over it, every idle timer sees it
+
+_NOT_STORED: Final = Loss("store", "dropped", "Only answers of the Responses API are kept.")
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -80,10 +82,13 @@ class Answer:
     def _writer(self, generation: Generation, batch: Sequence[Event]) -> Writer:
         """For the lane that the first events show."""
         stem = generation.response_id.removeprefix("resp_")
+        native = any(isinstance(event, NativeEvent | NativeAnswer) for event in batch)
         losses = self._asked.names.losses(generation.opened.losses)
+        if self._asked.call.store and not native:
+            losses.append(_NOT_STORED)
         answered = Answered(f"chatcmpl-{stem}", generation.created_at, generation.target.id, generation.route, losses)
         include_usage = self._asked.include_usage
-        if any(isinstance(event, NativeEvent | NativeAnswer) for event in batch):
+        if native:
             return NativeWriter(answered, include_usage=include_usage)
         projection = Projection(generation.opened, stem, legacy=self._asked.legacy)
         return ProjectedWriter(answered, projection, include_usage=include_usage)

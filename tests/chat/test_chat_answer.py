@@ -76,6 +76,13 @@ async def test_a_whole_answer_is_settled_too():
     assert [outcome.status for outcome, _ in case.meter.settled] == ["completed"]
 
 
+async def test_what_is_not_kept_is_told():
+    """`store` is a promise that only another surface keeps."""
+    losses = (await Case(ENDED, store=True).whole())["translation_losses"]
+    assert [loss["param"] for loss in losses] == ["max_tokens", "store"]
+    assert [loss["param"] for loss in (await Case(ENDED, store=False).whole())["translation_losses"]] == ["max_tokens"]
+
+
 async def test_a_failure_in_a_stream_is_an_error_object_and_done():
     """In the client's words, with whatever it cost; the SDKs raise for it."""
     case = Case([*BEGUN, [UsageReported(USAGE)]], FAILED, stream=True)
