@@ -30,7 +30,7 @@ from services.billing.ledger.posting import must_last, post
 from services.billing.ledger.tables import accounts
 from services.billing.ledger.tables import budgets as budgets_table
 from services.ports import Hold, Order, Outcome
-from services.runtime import bootstrap, envoy, keys, settings, storage, worker
+from services.runtime import envoy, keys, parts, settings, storage, worker
 from services.storage.database import open_database
 from services.storage.migrate import migrate
 from services.vocabulary.caller import Caller
@@ -60,7 +60,7 @@ class NoMeter:
 
 def serve_without(address: str) -> None:
     """A worker whose meter is the one above."""
-    bootstrap._Parts.meter = lambda self: NoMeter(self.pricing)  # type: ignore[method-assign]  # noqa: SLF001
+    parts.Parts.meter = lambda self: NoMeter(self.pricing)  # type: ignore[method-assign,assignment,return-value]
     worker.run(address, "gateway")
 
 
@@ -93,16 +93,27 @@ def start(stack: ExitStack, folder: Path, upstream: str, *, billed: bool, databa
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     edge = Process([str(binary), "--config-path", str(folder / "envoy.json"), *options], folder / "envoy.log")
     stack.callback(edge.stop)
-    deadline = time.monotonic() + 30
-    while not socket.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(2)  # Envoy's first health check
+    time.sleep(5)  # the worker's start, and Envoy's first health check
     return Target(port, [process, edge])
+
+
+async def ready(target: Target) -> None:
+    """Until it answers."""
+    work = load.Work(load.body(MODEL, stream=False), 1, 1, b"}", KEY)
+    for _ in range(60):
+        try:
+            await load.run(target.port, work)
+        except (RuntimeError, OSError):
+            await asyncio.sleep(0.5)
+        else:
+            return
+    raise RuntimeError("a gateway did not start")
 
 
 async def compare(name: str, work: load.Work, without: Target, billed: Target, rounds: int) -> bool:
     """Prints a row. False: it misses the target."""
     for target in (without, billed):
+        await ready(target)
         await load.run(target.port, work)  # warm
     cpu: list[tuple[float, float]] = []
     wall: list[tuple[float, float]] = []

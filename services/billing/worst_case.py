@@ -85,4 +85,4 @@ def _ceiling(order: Order, target: Target, card: RateCard) -> Ceiling:
     output_max = order.max_output_tokens
     if output_max is None:
         output_max = target.facts.max_output or OUTPUT_UNKNOWN
-    return Ceiling(prompt, rates["output"] * order.answers, output_max)
+    return Ceiling(prompt, rates["output"] * max(order.answers, 1), output_max)
