@@ -52,6 +52,7 @@ class LocalStore:
         self._dead_after_ms = dead_after_ms
         self._owed: list[Change] = []
         self._seen: dict[bytes, Seen] = {}
+        self._closed = False
         while not table.try_lock():
             pass  # at the start, when no request waits
         self._process = table.claim(clock(), dead_after_ms=dead_after_ms)
@@ -80,7 +81,9 @@ class LocalStore:
                 self._table.unlock()
 
     def give(self, changes: Sequence[Change]) -> None:
-        """Gives back. At once, or when whoever has the table now lets go of it."""
+        """Gives back. At once, or when whoever has the table now lets go of it; not any more once it is closed."""
+        if self._closed:
+            return
         self._owed += changes
         if self._table.try_lock():
             try:
@@ -92,6 +95,7 @@ class LocalStore:
 
     def close(self) -> None:
         """Lets go of the table, and of the places that this process has in it."""
+        self._closed = True
         self._table.beat(self._process, _LONG_AGO)
         self._table.close()
 

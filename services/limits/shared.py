@@ -27,6 +27,7 @@ LATE_MAX: Final = 3
 PROBES: Final = 3
 PROBE_EVERY_S: Final = 0.2
 LEASE_MS: Final = 15_000
+START_S: Final = 1.0
 
 _GRACE_S: Final = 0.001
 _SILENT_S: Final = 5.0
@@ -69,12 +70,15 @@ class SharedStore:
         self._late_leases: dict[asyncio.Future[Reply], bytes] = {}
         self._leases: dict[bytes, list[bytes]] = {}
         self._trouble = asyncio.Event()
+        self._tried = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connects, if that is possible now, and from then on keeps the connection."""
-        await self._open()
+        """Connects, and from now on keeps the connection. Waits for it `START_S` at most."""
         self._keeping = asyncio.create_task(self._keep())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await self._tried.wait()
 
     async def close(self) -> None:
         """Ends the connection. Leases of requests that are not settled by now run out."""
@@ -170,9 +174,11 @@ class SharedStore:
         while True:
             link = self._link
             if link is None or link.closed.done():
-                self._down("the connection ended")
-                await asyncio.sleep(_AGAIN_S[min(failures, len(_AGAIN_S) - 1)])
+                if link is not None or failures:
+                    self._down("the connection ended")
+                    await asyncio.sleep(_AGAIN_S[min(failures, len(_AGAIN_S) - 1)])
                 failures = 0 if await self._open() else failures + 1
+                self._tried.set()
                 continue
             self._trouble.clear()
             if not self._up and await self._well(link):

@@ -131,6 +131,20 @@ async def test_what_may_not_be_let_in_unchecked_is_refused(tmp_path: Path):
 
 
 @on_uvloop
+async def test_a_redis_that_does_not_answer_does_not_keep_a_worker_from_starting(tmp_path: Path):
+    """It limits by itself until Redis is there, and what is settled after the end is no error."""
+    with redis_server(tmp_path) as url, redis.Redis.from_url(url) as server:
+        server.client_pause(1500)
+        begun = time.monotonic()
+        async with limiting(url) as limiter:
+            assert time.monotonic() - begun < 1.3
+            late = await limiter.admit(CALL, ANN, input_tokens=1)
+            assert not store(limiter).up
+            await until(lambda: store(limiter).up)
+        late.settle(None)
+
+
+@on_uvloop
 async def test_a_redis_that_is_full_is_not_asked(tmp_path: Path):
     """It answers reads, and would admit everything; as soon as it takes writes it is asked again."""
     with redis_server(tmp_path) as url, redis.Redis.from_url(url) as server, capture_logs() as logs:
