@@ -18,6 +18,7 @@ from tests.gateway import ROOT, Gateway, serving
 DOCUMENT = json.loads((ROOT / "gen/openapi.json").read_text())
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 GETS = schemathesis.openapi.from_dict(DOCUMENT).include(method="GET")
+DOCUMENTED = schemathesis.openapi.from_dict(DOCUMENT)
 
 
 @pytest.fixture(scope="module")
@@ -40,4 +41,24 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 )
 def test_the_answer_is_as_documented(case: schemathesis.Case, full: Gateway):
     """Statuses, content types and bodies, for sensible and for senseless parameters; never a 500."""
+    case.call_and_validate(base_url=full.url, checks=CHECKS, headers=full.headers)
+
+
+EXPLAINED = [
+    # of a request, by hand: to generate its whole schema takes minutes
+    {"model": "auto", "input": "Hi"},
+    {"model": "openai/gpt-5.4", "input": "Hi", "temperature": 0.5, "routing": {"provider": {"sort": "cost"}}},
+    {"model": "gpt-5.4", "input": "Hi", "routing": {"metric": "p95_latency", "interval": "1h"}},
+    {"model": "gpt-5.4", "input": "Hi", "routing": {"provider": {"only": ["cohere"]}}},
+    {"model": "gpt-5.4", "input": "Hi", "routing": {"provider": {"zdr": True}}},
+    {"model": "no-such-model", "input": "Hi"},
+    {"model": 7, "input": None},
+    {},
+]
+
+
+@pytest.mark.parametrize("body", EXPLAINED, ids=str)
+def test_a_route_is_explained_or_refused_as_documented(body: dict[str, object], full: Gateway):
+    """An explanation, or the error that the request would get: in the document's words."""
+    case = DOCUMENTED["/v1/routing/explain"]["POST"].Case(body=body, media_type="application/json")
     case.call_and_validate(base_url=full.url, checks=CHECKS, headers=full.headers)
