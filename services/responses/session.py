@@ -42,15 +42,17 @@ _UNSAID: Final = (b"", b"null")
 class Turns(Protocol):
     """Answers bodies of `POST /v1/responses`."""
 
-    def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
+    def stream(
+        self, body: bytes, caller: Caller, continued: str | None, before: list[msgspec.Raw]
+    ) -> AsyncIterator[bytes]:
         """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first.
 
-        continued: the answer whose items are in the body already.
+        continued: the answer whose items are in the body already. before: takes the items that the store knew.
         """
         ...
 
-    def warm(self, body: bytes) -> AsyncIterator[bytes]:
-        """An answer without a model: the request is understood, and can be continued by its id."""
+    def warm(self, body: bytes, caller: Caller, before: list[msgspec.Raw]) -> AsyncIterator[bytes]:
+        """An answer without a model: the request is understood, and can be continued by its id. `before` as above."""
         ...
 
 
@@ -106,35 +108,29 @@ class Session:
             previous = _optional(_text, fields, "previous_response_id")
             generate = _optional(_flag, fields, "generate") is not False
             fields.pop("generate", None)
-            items, body, continued = self._body(fields, previous)
-            answer = self._turns.stream(body, caller, continued) if generate else self._turns.warm(body)
+            own, before = _items(fields), self._before(previous)
+            body = _body(fields, before, own)
+            continued = previous if before else None
+            turns = self._turns
+            answer = turns.stream(body, caller, continued, before) if generate else turns.warm(body, caller, before)
             async with aclosing(answer) as pieces:  # type: ignore[type-var]  # a generator
                 async for data in pieces:
                     for frame in _DATA.findall(data):
                         if frame == _DONE:
                             continue
                         if _ENDED.search(frame, 0, 200) or _ENDED.search(frame, max(0, len(frame) - 200)):
-                            self._remember(frame, items, previous)
+                            self._remember(frame, [*before, *own], previous)
                         yield frame
         except Exception as error:  # noqa: BLE001  # the connection outlives its turns
             self._evict(previous)
             yield _error(error)
             forget(error)
 
-    def _body(self, fields: Fields, previous: str | None) -> tuple[list[msgspec.Raw], bytes, str | None]:
-        """All items, the body to ask with, and the answer whose items it has; one that is not known here may be stored."""
-        items, continued = _items(fields), None
+    def _before(self, previous: str | None) -> list[msgspec.Raw]:
+        """The items of the answer to be continued, where nobody but us knows them. Others may be in the store."""
         memory = self._memory
-        if previous is not None and memory is not None and memory.response_id == previous:
-            items = [*memory.items, *items]
-            if not memory.stored:
-                continued = previous
-                fields = {**fields, "input": msgspec.Raw(msgspec.json.encode(items))}
-                del fields["previous_response_id"]
-        body = msgspec.json.encode({**fields, "stream": _TRUE})
-        if len(body) > BODY_BYTES_MAX:
-            raise RequestTooLarge(f"The conversation is larger than {BODY_BYTES_MAX >> 20} MiB.")
-        return items, body, continued
+        known = previous is not None and memory is not None and memory.response_id == previous
+        return list(memory.items) if known and memory is not None and not memory.stored else []
 
     def _remember(self, frame: bytes, items: list[msgspec.Raw], previous: str | None) -> None:
         try:
@@ -183,6 +179,18 @@ def _read(message: bytes) -> Fields | None:
     if _optional(_flag, fields, "background"):
         raise InvalidRequest("Responses on a WebSocket do not run in the background.", param="background")
     return fields
+
+
+def _body(fields: Fields, before: list[msgspec.Raw], own: list[msgspec.Raw]) -> bytes:
+    """The body to ask with: with the items of what is continued, if they are known, instead of its id."""
+    fields = {**fields, "stream": _TRUE}
+    if before:
+        fields["input"] = msgspec.Raw(msgspec.json.encode([*before, *own]))
+        del fields["previous_response_id"]
+    body = msgspec.json.encode(fields)
+    if len(body) > BODY_BYTES_MAX:
+        raise RequestTooLarge(f"The conversation is larger than {BODY_BYTES_MAX >> 20} MiB.")
+    return body
 
 
 def _items(fields: Fields) -> list[msgspec.Raw]:

@@ -1,20 +1,20 @@
 """The Responses API as a connection that lasts needs it: one turn at a time, by its body."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import msgspec
 
 from services.errors import InvalidRequest
 from services.ports import KeyRing
-from services.responses import intake, sse
-from services.responses.keeping import State
+from services.responses import sse
+from services.responses.keeping import Unkept
 from services.responses.projection import Projection
 from services.responses.service import Responses
 from services.responses.session import Sessions
 from services.responses.state.asking import Asking
 from services.vocabulary.caller import Caller
-from services.vocabulary.event import Finished, Loss, Opened
+from services.vocabulary.event import Finished, Opened
 
 
 class Turns:
@@ -24,26 +24,30 @@ class Turns:
         self._responses = responses
         self._asking = asking
 
-    async def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
+    async def stream(
+        self, body: bytes, caller: Caller, continued: str | None, before: list[msgspec.Raw]
+    ) -> AsyncIterator[bytes]:
         """The answer as server-sent events, whole frames. Raises a `GatewayError` before the first.
 
-        continued: the answer whose items are in the body already.
+        continued: the answer whose items are in the body already. before: takes the items that the store knew.
         """
         asked = await self._asking.read(body, caller)
+        before += asked.context
         if asked.state.background:
             raise InvalidRequest("A response in the background is asked for over HTTP.", param="background")
         recorder = asked.recorder
-        if recorder is None:
-            previous = continued or asked.state.previous_response_id
-            recorder = _Unkept(msgspec.structs.replace(asked.state, previous_response_id=previous))
+        if recorder is None and continued is not None:
+            recorder = Unkept(msgspec.structs.replace(asked.state, previous_response_id=continued))
         generation = await self._responses.open(asked.call, caller, asked.state)
         async with aclosing(self._responses.sse(generation, recorder)) as pieces:  # type: ignore[type-var]  # a generator
             async for data in pieces:
                 yield data
 
-    async def warm(self, body: bytes) -> AsyncIterator[bytes]:
+    async def warm(self, body: bytes, caller: Caller, before: list[msgspec.Raw]) -> AsyncIterator[bytes]:
         """An answer that nobody was asked for: the request is understood, and can be continued by its id."""
-        call = intake.read(body)
+        asked = await self._asking.read(body, caller)
+        before += asked.context
+        call = msgspec.structs.replace(asked.call, store=False)
         now = self._responses.now()
         projection = Projection(call, call.model, Opened("", ""), self._responses.new_id(), now)
         events = projection.start()
@@ -55,17 +59,3 @@ class Turns:
 def sessions(responses: Responses, asking: Asking, keys: KeyRing) -> Sessions:
     """Conversations on WebSockets."""
     return Sessions(Turns(responses, asking), keys)
-
-
-class _Unkept:
-    """Keeps nothing, but says what the answer continues. Implements `keeping.Recorder`."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def add(self, frames: bytes) -> None:
-        """See `Recorder.add`."""
-
-    async def keep(self, response_id: str, created_at: int, status: str, body: bytes, number: int) -> Sequence[Loss]:  # noqa: ARG002
-        """See `Recorder.keep`."""
-        return ()

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,26 @@ async def test_turns_on_one_connection(gateway: Gateway):
     assert text_of(second) == "four"
     usage = [frames[-1]["response"]["usage"]["input_tokens"] for frames in (first, second)]
     assert usage[1] > usage[0] + 3, "the model saw the first turn too"
+    assert second[-1]["response"]["previous_response_id"] == first[-1]["response"]["id"]
+
+
+async def test_stored_and_unstored_turns_follow_each_other(gateway: Gateway):
+    """Each is continued from where it is known: the store, or the connection.
+
+    One that is stored after one that is not begins a chain of its own, which holds all items.
+    """
+    async with connected(gateway) as socket:
+        tokens, previous, was_stored = [0], None, True
+        for number, store in enumerate((True, False, False, True, False)):
+            await ask(socket, f"word {number}", store=store, **({"previous_response_id": previous} if previous else {}))
+            last = (await answer(socket))[-1]
+            assert last["type"] == "response.completed", last
+            assert last["response"]["store"] is store
+            assert last["response"]["previous_response_id"] == (None if store and not was_stored else previous)
+            previous, was_stored = last["response"]["id"], store
+            tokens.append(last["response"]["usage"]["input_tokens"])
+    grown = [after - before for before, after in pairwise(tokens)]
+    assert len(set(grown[1:])) == 1, "each turn adds itself and the answer before it, and nothing twice"
 
 
 async def test_turns_that_wait_are_answered_in_order(gateway: Gateway):

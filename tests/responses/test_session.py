@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from services.errors import InvalidKey, PreviousResponseNotFound
@@ -21,18 +22,22 @@ class Model:
         self.stored: list[str] = []
         self.error: Exception | None = None
 
-    async def stream(self, body: bytes, caller: Caller, continued: str | None) -> AsyncIterator[bytes]:
+    async def stream(
+        self, body: bytes, caller: Caller, continued: str | None, before: list[msgspec.Raw]
+    ) -> AsyncIterator[bytes]:
         self.asked.append(json.loads(body))
         self.continued.append(continued)
         if self.error is not None:
             raise self.error
         if self.asked[-1].get("previous_response_id") not in (None, *self.stored):
             raise PreviousResponseNotFound("not found", param="previous_response_id")
+        if "previous_response_id" in self.asked[-1]:
+            before.append(msgspec.Raw(json.dumps(user("stored")).encode()))
         yield frame({"type": "response.created", "response": {"id": "x", "status": "in_progress"}}) + b": ping\n\n"
         yield frame({"type": "response.output_text.delta", "delta": 'a "type":"response.completed" b\n\ndata: c'})
         yield frame(self.last()) + b"data: [DONE]\n\n"
 
-    async def warm(self, body: bytes) -> AsyncIterator[bytes]:
+    async def warm(self, body: bytes, caller: Caller, before: list[msgspec.Raw]) -> AsyncIterator[bytes]:
         self.asked.append(json.loads(body))
         yield frame(self.last(output=[]))
 
@@ -103,7 +108,7 @@ async def test_what_is_stored_is_continued_by_the_store(session: Session, model:
     await said(session, create("two", previous_response_id="resp_1"))
     await said(session, create("three", previous_response_id="resp_2"))
     assert (model.asked[1]["previous_response_id"], model.asked[1]["input"]) == ("resp_1", "two")
-    assert len(model.asked[2]["input"]) == 5
+    assert [item["content"] for item in model.asked[2]["input"]] == ["stored", "two", "answer 2", "three"]
 
 
 async def test_an_incomplete_answer_can_be_continued(session: Session, model: Model):

@@ -9,7 +9,7 @@ import msgspec
 from services.errors import InvalidRequest, NotFound, PreviousResponseNotFound, RequestTooLarge
 from services.responses import intake
 from services.responses.intake import Given
-from services.responses.keeping import Recorder, State
+from services.responses.keeping import Recorder, State, Unkept
 from services.responses.schema import ContextManagementParam, ConversationParam, ResponsesRequest
 from services.responses.state import items
 from services.responses.state.recording import Recording
@@ -90,7 +90,11 @@ class Asking:
         state = _state(call, request, caller, len(context), losses)
         keeps = state.stored or state.conversation_id is not None
         call = msgspec.structs.replace(call, store=keeps, native=call.native if native else None)
-        recorder = Recording(self._store, tenant, state, items.input_of(given, own)) if keeps else None
+        recorder: Recorder | None = None
+        if keeps:
+            recorder = Recording(self._store, tenant, state, items.input_of(given, own))
+        elif state.previous_response_id is not None or state.losses:
+            recorder = Unkept(state)
         return Asked(call, state, given, own, recorder, context)
 
     async def _context(self, request: ResponsesRequest, tenant: str) -> list[msgspec.Raw]:
