@@ -31,6 +31,7 @@ from services.billing.ledger.tables import accounts, holds, transfers
 from services.billing.usage_tables import usage
 from services.storage.database import open_database
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 MODEL: Final = "openai/gpt-5.4"
 LEASE_S: Final = 3
 CREDITS: Final = 1000
@@ -207,6 +208,7 @@ async def run(
     await web.TCPSite(runner, "127.0.0.1", upstream).start()
     port = free_port()
     env = {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         "PORT": str(port),
         "WORKERS": str(workers),
         "CONCENTRATE_DATA_DIR": str(folder / "data"),
