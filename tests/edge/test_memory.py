@@ -26,8 +26,8 @@ def test_requests_that_failed_leave_nothing_behind(tmp_path: Path):
         assert {fail(number) for number in range(TIMES)} == {424}
         workers = gateway.pids("runtime.worker")  # the one on standby may still be starting
         before = resident_mib(workers)
-        assert {fail(number) for number in range(TIMES)} == {424}
-        assert resident_mib(workers) < before + 5 * 10
+        assert {fail(number) for number in range(2 * TIMES)} == {424}
+        assert resident_mib(workers) < before + 10 * 10  # the heap keeps a few bodies; 24 would be left behind
 
 
 def resident_mib(pids: list[int]) -> int:
