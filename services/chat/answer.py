@@ -12,7 +12,7 @@ from services.chat.projection import Projection
 from services.chat.writing import Answered, ProjectedWriter, Writer
 from services.errors import GatewayError, InternalError, ProviderFailed
 from services.generation.generation import Generation
-from services.responses.totals import public_cost
+from services.surface.cost import public_cost
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss, NativeAnswer, NativeEvent

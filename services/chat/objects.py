@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from services.responses.objects import ResponseCost, ToolCallCounts
+from services.responses.objects import ToolCallCounts
+from services.surface.cost import PublicCost
 from services.vocabulary.event import Loss
 from services.vocabulary.routing import RouteTaken
 
@@ -175,7 +176,7 @@ class ChatCompletion(msgspec.Struct, kw_only=True):
     usage: ChatUsage | None = None
     service_tier: str | None = None
     system_fingerprint: str | None = None
-    cost: ResponseCost | None = None
+    cost: PublicCost | None = None
     routing: RouteTaken | None = None
     translation_losses: list[Loss] = []
 
@@ -190,6 +191,6 @@ class ChatCompletionChunk(msgspec.Struct, kw_only=True):
     choices: list[ChunkChoice]
     usage: ChatUsage | UnsetType | None = UNSET
     service_tier: str | UnsetType | None = UNSET
-    cost: ResponseCost | UnsetType | None = UNSET
+    cost: PublicCost | UnsetType | None = UNSET
     routing: RouteTaken | UnsetType | None = UNSET
     translation_losses: list[Loss] | UnsetType = UNSET

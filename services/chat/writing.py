@@ -16,7 +16,7 @@ from services.chat.objects import (
 )
 from services.chat.projection import Piece, Projection
 from services.responses.objects import ToolCallCounts
-from services.responses.totals import public_cost
+from services.surface.cost import public_cost
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss
 from services.vocabulary.routing import RouteTaken

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from services.vocabulary.cost import Cost
+from services.surface.cost import PublicCost
 from services.vocabulary.event import FinishReason, Loss
 from services.vocabulary.routing import RouteTaken
 from services.vocabulary.usage import Usage
@@ -136,15 +136,6 @@ class MessageUsage(msgspec.Struct):
     service_tier: str = "standard"
 
 
-class MessageCost(msgspec.Struct):
-    """US dollars, exact to the nano-dollar: the total, and its parts per token class. byok: an own credential paid."""
-
-    total: float
-    breakdown: dict[str, float]
-    currency: Literal["USD"] = "USD"
-    byok: bool = False
-
-
 class StopDetails(msgspec.Struct, tag="refusal"):
     """Why the model refused."""
 
@@ -163,7 +154,7 @@ class AnthropicMessage(msgspec.Struct, tag="message", kw_only=True):
     stop_sequence: str | None = None
     stop_details: StopDetails | None = None
     usage: MessageUsage
-    cost: MessageCost | None = None
+    cost: PublicCost | None = None
     routing: RouteTaken | None = None
     translation_losses: list[Loss] = []
 
@@ -250,7 +241,7 @@ class MessageDelta(msgspec.Struct, tag="message_delta"):
 
     delta: StopDelta
     usage: MessageUsage
-    cost: MessageCost | None
+    cost: PublicCost | None
     routing: RouteTaken | None
     translation_losses: list[Loss]
 
@@ -274,13 +265,6 @@ def public_usage(usage: Usage) -> MessageUsage:
         server_tool_use=ServerToolUse(usage.web_searches) if usage.web_searches else None,
         service_tier=usage.tier or "standard",
     )
-
-
-def public_cost(cost: Cost | None) -> MessageCost | None:
-    """Nano-dollars -> dollars. A double holds any nano-dollar amount below nine million dollars exactly as printed."""
-    if cost is None:
-        return None
-    return MessageCost(cost.total / 1e9, {name: nanos / 1e9 for name, nanos in cost.parts.items()}, byok=cost.byok)
 
 
 def message_id(response_id: str) -> str:

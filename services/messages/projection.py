@@ -24,11 +24,11 @@ from services.messages.objects import (
     StopDetails,
     TextContent,
     WebCitation,
-    public_cost,
     public_usage,
 )
 from services.messages.objects import Event as PublicEvent
 from services.messages.open_blocks import OpenBlock, OpenCall, OpenText, OpenThinking, Proof, Ready
+from services.surface.cost import public_cost
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import (
     Citation,

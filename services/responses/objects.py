@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from services.responses.items import OutputItem
+from services.surface.cost import PublicCost
 from services.vocabulary.event import Loss
 from services.vocabulary.routing import RouteTaken
 
@@ -47,15 +48,6 @@ class ResponseUsage(msgspec.Struct):
     output_tokens_details: OutputTokensDetails
     total_tokens: int
     tool_calls: ToolCallCounts
-
-
-class ResponseCost(msgspec.Struct):
-    """US dollars, exact to the nano-dollar: the total, and its parts per token class. byok: an own credential paid."""
-
-    total: float
-    breakdown: dict[str, float]
-    currency: Literal["USD"] = "USD"
-    byok: bool = False
 
 
 class ResponseError(msgspec.Struct):
@@ -122,6 +114,6 @@ class Response(msgspec.Struct, kw_only=True):
     user: str | None = None
     metadata: dict[str, str] = {}
     stop_reason: StopReason | None = None
-    cost: ResponseCost | None = None
+    cost: PublicCost | None = None
     translation_losses: list[Loss] = []
     routing: RouteTaken | None = None

@@ -28,7 +28,8 @@ from services.responses.stream_events import (
     StreamError,
     StreamEvent,
 )
-from services.responses.totals import public_cost, public_usage
+from services.responses.totals import public_usage
+from services.surface.cost import public_cost
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import (

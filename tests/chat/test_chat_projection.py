@@ -76,7 +76,13 @@ def test_a_stream_has_role_text_finish_and_usage():
         },
         "tool_calls": {"web_search": 1},
     }
-    assert last["cost"] == {"total": 2.0, "breakdown": {"output": 2.0}, "currency": "USD", "byok": False}
+    assert last["cost"] == {
+        "total": 2.0,
+        "breakdown": {"output": 2.0},
+        "currency": "USD",
+        "byok": False,
+        "price_version": "",
+    }
     assert last["routing"]["served"] == "p/m"
     assert last["translation_losses"] == [{"param": "seed", "action": "dropped", "detail": "no such parameter"}]
 

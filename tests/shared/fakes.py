@@ -20,7 +20,6 @@ def environment(fake: str) -> dict[str, str]:
     lines = (SHARED / "replay" / "providers.env").read_text().splitlines()
     given = {name: value for line in lines if not line.startswith("#") for name, value in _VARIABLE.findall(line)}
     del given["FAKE"]
-    given["CONCENTRATE_UNPRICED_MODELS"] = "allow"  # the fakes serve models that no price list has
     return {name: value.replace("$FAKE", fake) for name, value in given.items()}
 
 

@@ -11,13 +11,14 @@ import msgspec
 from msgspec import Meta
 
 from services.errors import InvalidRequest
-from services.responses.objects import Response, ResponseCost, ResponseUsage
+from services.responses.objects import Response, ResponseUsage
 from services.responses.schema import NonEmpty
 from services.responses.service import Responses
 from services.responses.state import items
 from services.responses.state.asking import Asking, tenant_of
 from services.responses.state.summaries import Summaries
 from services.responses.state.transcript import transcript
+from services.surface.cost import PublicCost
 from services.surface.reading import decode_body
 from services.vocabulary.call import Call, Item, Message, Text
 from services.vocabulary.caller import Caller
@@ -48,7 +49,7 @@ class CompactedResponse(msgspec.Struct, kw_only=True):
     created_at: int
     output: Annotated[list[msgspec.Raw], Meta(description="Holds the items to go on with.")]
     usage: ResponseUsage | None = None
-    cost: ResponseCost | None = None
+    cost: PublicCost | None = None
 
 
 _request = msgspec.json.Decoder(CompactRequest)

@@ -693,12 +693,15 @@ class Cost(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     BREAKDOWN_FIELD_NUMBER: _builtins.int
     BYOK_FIELD_NUMBER: _builtins.int
+    PRICE_VERSION_FIELD_NUMBER: _builtins.int
     total: _builtins.float
     """Is the sum of the parts."""
     currency: _builtins.str
     """Is the ISO 4217 code: `USD`."""
     byok: _builtins.bool
     """Says that the caller's own credential served it, so that nothing is charged."""
+    price_version: _builtins.str
+    """Names the price data it was made with; empty where nothing was priced."""
     @_builtins.property
     def breakdown(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
         """Holds dollars per token class (input, cache_read, output…)."""
@@ -710,10 +713,11 @@ class Cost(_message.Message):
         currency: _builtins.str = ...,
         breakdown: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         byok: _builtins.bool = ...,
+        price_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "byok", b"byok", "currency", b"currency", "total", b"total"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["breakdown", b"breakdown", "byok", b"byok", "currency", b"currency", "price_version", b"price_version", "total", b"total"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
