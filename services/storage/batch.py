@@ -29,17 +29,32 @@ class Kind:
     durable: Callable[[Any], bool] = lambda _: True
 
 
+def drive(statements: Statements, work: Sequence[tuple[Kind, Any]]) -> list[Any]:
+    """An answer or an error for each, of driven kinds only. Raises what any of it fails with: nothing of it is then done."""
+    answers: list[Any] = [None] * len(work)
+    for kind, indices in _kinds(work).items():
+        assert kind.driven is not None, "only driven kinds"
+        done = kind.driven(statements, [work[index][1] for index in indices])
+        for index, answer in zip(indices, done, strict=True):
+            answers[index] = answer
+    return answers
+
+
 def apply(connection: sa.Connection, statements: Statements, work: Sequence[tuple[Kind, Any]]) -> list[Any]:
     """An answer or an error for each. Raises what the database itself failed with."""
-    kinds: dict[Kind, list[int]] = {}
-    for index, (kind, _) in enumerate(work):
-        kinds.setdefault(kind, []).append(index)
     answers: list[Any] = [None] * len(work)
-    for kind, indices in kinds.items():
+    for kind, indices in _kinds(work).items():
         done = _together(connection, statements, kind, [work[index][1] for index in indices])
         for index, answer in zip(indices, done, strict=True):
             answers[index] = answer
     return answers
+
+
+def _kinds(work: Sequence[tuple[Kind, Any]]) -> dict[Kind, list[int]]:
+    kinds: dict[Kind, list[int]] = {}
+    for index, (kind, _) in enumerate(work):
+        kinds.setdefault(kind, []).append(index)
+    return kinds
 
 
 def _together(connection: sa.Connection, statements: Statements, kind: Kind, work: list[Any]) -> Sequence[Any]:

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 import sqlalchemy as sa
 
 from services.errors import Overloaded
-from services.storage.batch import DrivenHandler, Handler, Kind, apply
+from services.storage.batch import DrivenHandler, Handler, Kind, apply, drive
 from services.storage.presence import Presence
 from services.storage.statements import Statements
 from services.storage.transient import is_transient
@@ -161,16 +161,16 @@ class Writer:
         _deliver(work, [Overloaded("The database is not available.", retry_after=2)] * len(work))
 
     def _transaction(self, work: list[_Pending]) -> Sequence[Any]:
-        """Answers, committed. Work of one kind is done in a transaction of its own making; if it fails, one by one."""
+        """Answers, committed. Driven work goes without savepoints; if some of it fails, all is done again with them."""
         if self._connection is None:
             self._connection = self._engine.connect()
         if self._statements is None:
             self._statements = Statements(self._connection)
-        kind, statements = work[0].kind, self._statements
-        if kind.driven is not None and all(pending.kind is kind for pending in work):
-            statements.begin(durable=any(kind.durable(pending.work) for pending in work))
+        statements = self._statements
+        if all(pending.kind.driven is not None for pending in work):
+            statements.begin(durable=any(pending.kind.durable(pending.work) for pending in work))
             try:
-                answers = kind.driven(statements, [pending.work for pending in work])
+                answers = drive(statements, [(pending.kind, pending.work) for pending in work])
                 statements.commit()
             except Exception as error:
                 statements.rollback()

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from services.storage.schema import upsert
 from services.storage.sealing import Sealer
+from services.storage.statements import Statements
 from services.store import conversations
 from services.store.contents import columns, kept
 from services.store.records import Frames, Kept, Record, Turn
@@ -17,7 +17,15 @@ CHAIN_MAX: Final = 10_000
 
 FRAMES_AT_ONCE: Final = 64
 
-_INSERTS: Final[dict[tuple[str, str], sa.Insert]] = {}
+# A response that is there already stays as it is: keeping is idempotent.
+_RESPONSE: Final = (
+    "INSERT INTO responses (id, tenant, created_at, expires_at, status, previous_id, conversation_id, head, output, input,"
+    " last_number) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_EVENTS: Final = (
+    "INSERT INTO response_events (response_id, first, last, at, frames) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_ITEM: Final = "INSERT INTO response_items (response_id, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 _TURN: Final = (
     responses.c.id,
@@ -28,18 +36,25 @@ _TURN: Final = (
 )
 
 
-def add(connection: sa.Connection, records: Sequence[Record], sealer: Sealer, retention_s: int) -> list[None]:
+def add(statements: Statements, records: Sequence[Record], sealer: Sealer, retention_s: int) -> list[None]:
     """Keeps finished responses, all of them with one statement for each table."""
-    rows = [_row(record, sealer, retention_s) for record in records]
-    connection.execute(_new(connection, responses), rows)
-    if events := [_events(record, sealer) for record in records if record.frames]:
-        connection.execute(_new(connection, response_events), events)
-    if items := [{"response_id": record.id, "item_id": item} for record in records for item in record.item_ids]:
-        connection.execute(_new(connection, response_items), items)
+    statements.run(_RESPONSE, [_row(record, sealer, retention_s) for record in records])
+    statements.run(_EVENTS, [_events(record, sealer) for record in records if record.frames])
+    statements.run(_ITEM, [(record.id, item) for record in records for item in record.item_ids])
+    return [None] * len(records)
+
+
+def add_to_conversations(
+    connection: sa.Connection, records: Sequence[Record], sealer: Sealer, retention_s: int
+) -> list[None]:
+    """The same, for responses that are also appended to a conversation."""
+    statements = Statements(connection)
+    done = add(statements, records, sealer, retention_s)
+    statements.close()
     for record in records:
         if record.conversation_id is not None:
             conversations.append(connection, record.tenant, record.conversation_id, record.appended, sealer)
-    return [None] * len(records)
+    return done
 
 
 def find(connection: sa.Connection, tenant: str, response_id: str, now: int, sealer: Sealer) -> Kept | None:
@@ -132,34 +147,20 @@ def _turn(row: Any, sealer: Sealer) -> Turn:
     return Turn(row.id, row.status, sealer.open(row.input, row.id), sealer.open(row.output, row.id))
 
 
-def _new(connection: sa.Connection, table: sa.Table) -> sa.Insert:
-    """An insert of rows that may be there already. Made once: a statement that is known needs no look at its parts."""
-    key = connection.dialect.name, table.name
-    if key not in _INSERTS:
-        _INSERTS[key] = upsert(connection, table).on_conflict_do_nothing()
-    return _INSERTS[key]
+def _row(record: Record, sealer: Sealer, retention_s: int) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.tenant,
+        record.created_at,
+        record.created_at + retention_s,
+        record.status,
+        record.previous_id,
+        record.conversation_id,
+        *columns(record.body, record.id, sealer).values(),
+        sealer.seal(record.input, record.id),
+        record.last_number,
+    )
 
 
-def _row(record: Record, sealer: Sealer, retention_s: int) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "tenant": record.tenant,
-        "created_at": record.created_at,
-        "expires_at": record.created_at + retention_s,
-        "status": record.status,
-        "previous_id": record.previous_id,
-        "conversation_id": record.conversation_id,
-        **columns(record.body, record.id, sealer),
-        "input": sealer.seal(record.input, record.id),
-        "last_number": record.last_number,
-    }
-
-
-def _events(record: Record, sealer: Sealer) -> dict[str, Any]:
-    return {
-        "response_id": record.id,
-        "first": 0,
-        "last": record.last_number - 1,
-        "at": record.created_at,
-        "frames": sealer.seal(record.frames, record.id),
-    }
+def _events(record: Record, sealer: Sealer) -> tuple[Any, ...]:
+    return record.id, 0, record.last_number - 1, record.created_at, sealer.seal(record.frames, record.id)

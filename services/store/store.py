@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.storage.database import Database
 from services.storage.sealing import Sealer
+from services.storage.statements import Statements
 from services.store import background, conversations, responses
 from services.store.records import Conversation, Frames, ItemRow, Kept, Record, Task, Turn, form
 
@@ -35,13 +36,15 @@ class Store:
         self._sealer = sealer
         self._retention_s = retention_s
         self._now = now
-        self._keeping = database.writer.group(self._add)
+        self._keeping = database.writer.driven_group(self._add)
+        self._appending = database.writer.group(self._add_to_conversations)
 
     # ---- responses ---------------------------------------------------------------------------------------------------
 
     async def keep(self, record: Record) -> None:
         """Keeps a finished response, and appends to its conversation. Idempotent."""
-        await self._keeping.submit(record, patience_s=KEEP_PATIENCE_S)
+        group = self._keeping if record.conversation_id is None else self._appending
+        await group.submit(record, patience_s=KEEP_PATIENCE_S)
 
     async def find(self, tenant: str, response_id: str) -> Kept | None:
         """One response; None when there is none of this tenant."""
@@ -220,5 +223,8 @@ class Store:
             lambda connection: conversations.delete_item(connection, conversation_id, form(item_id))
         )
 
-    def _add(self, connection: sa.Connection, records: Sequence[Record]) -> Sequence[None]:
-        return responses.add(connection, records, self._sealer, self._retention_s)
+    def _add(self, statements: Statements, records: Sequence[Record]) -> Sequence[None]:
+        return responses.add(statements, records, self._sealer, self._retention_s)
+
+    def _add_to_conversations(self, connection: sa.Connection, records: Sequence[Record]) -> Sequence[None]:
+        return responses.add_to_conversations(connection, records, self._sealer, self._retention_s)
