@@ -1,5 +1,6 @@
 """SQLAlchemy engines for the two databases: what each must be told on every connection."""
 
+import fcntl
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
@@ -68,5 +69,17 @@ def engine(url: sa.URL, *, writing: bool, connections: int) -> sa.Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's `begin` event begins, and nobody else
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    _use_wal(connection)
+    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """The file stays so. Of two that switch at once one fails with "locked", without waiting: so one after the other."""
+    (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    if mode == "wal":
+        return
+    ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
+    with Path(f"{path}.wal.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode = WAL")

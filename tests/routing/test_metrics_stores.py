@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
@@ -303,3 +304,15 @@ def test_merging_one_bucket_is_that_bucket():
     """The encoding is canonical enough to be compared in these tests."""
     (row,) = minutes(1)
     assert merge_encoded([row.bucket]) == row.bucket
+
+
+def test_many_open_a_new_file_at_once(tmp_path: Path):
+    """None fails because another one has it locked."""
+    go = threading.Barrier(6)
+
+    def opened(number: int) -> str:
+        go.wait()
+        return str(SqliteStore(tmp_path / f"{number // 6}.db", writer=str(number)).load().rows)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(opened, range(60))) == {"[]"}

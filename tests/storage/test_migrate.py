@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,21 @@ def test_of_many_processes_one_migrates(url: str | None, tmp_path: Path):
     command = [sys.executable, "-c", code, str(tmp_path), url or ""]
     processes = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate(timeout=60)[0].strip() for process in processes] == [revisions()[-1]] * 4
+
+
+def test_many_open_a_new_file_at_once(tmp_path: Path):
+    """None fails because another one has it locked."""
+    go = threading.Barrier(6)
+
+    def opened(number: int) -> int:
+        go.wait()
+        with open_database(tmp_path / str(number // 6)).begin() as connection:
+            return int(connection.exec_driver_sql("SELECT 1").scalar_one())
+
+    for number in range(10):
+        (tmp_path / str(number)).mkdir()
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(opened, range(60))) == {1}
 
 
 def test_revisions_are_one_line_named_by_their_number():

@@ -1,5 +1,6 @@
 """Buckets in an SQLite file, shared by the workers of one machine."""
 
+import fcntl
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,10 @@ class SqliteStore:
     def __init__(self, path: Path, *, writer: str) -> None:
         """Opens or creates the file; one of another version is emptied. `writer`: an id that no other writer has."""
         self._writer = writer
-        with _as_os_error():
+        with path.with_name(f"{path.name}.lock").open("w") as file, _as_os_error():
+            fcntl.flock(
+                file, fcntl.LOCK_EX
+            )  # two that switch to WAL at once are not waited for: one fails with "locked"
             self._database = sqlite3.connect(path, isolation_level=None, timeout=_WAIT_S, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
