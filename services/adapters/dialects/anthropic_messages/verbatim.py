@@ -12,12 +12,9 @@ from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects.anthropic_messages.ending import Ending
 from services.adapters.dialects.anthropic_messages.errors import stream_error
 from services.adapters.dialects.anthropic_messages.wire import StreamEvent, Whole, broken
+from services.adapters.dialects.runs import RUN, RunFramer
 from services.vocabulary.event import Event, NativeAnswer, NativeEvent
 from services.wire.frame import Frame
-from services.wire.sse import SseFramer, parse
-
-RUN: Final = "\n"
-"""The event name of a frame that holds a run: whole events as they came. No real event can have this name."""
 
 _DELTA: Final = b'event: content_block_delta\ndata: {"type":"content_block_delta",'
 _SIGNED: Final = b'"signature_delta"'
@@ -26,30 +23,13 @@ _whole = msgspec.json.Decoder(Whole)
 _event = msgspec.json.Decoder(StreamEvent)
 
 
-class VerbatimFramer(SseFramer):
+class VerbatimFramer(RunFramer):
     """Cuts a stream into frames and runs of deltas in the usual form, those apart that hold a signature."""
 
-    def frames(self, blocks: Sequence[bytes]) -> list[Frame]:
-        """See `SseFramer.frames`."""
-        frames: list[Frame] = []
-        run: list[bytes] = []
-        for block in blocks:
-            if block.startswith(_DELTA) and _SIGNED not in block and block.endswith(b"}") and block.count(b"\n") == 1:
-                run.append(block)
-                continue
-            if run:
-                frames.append(_run(run))
-                run = []
-            if (frame := parse(block)) is not None:
-                frames.append(frame)
-        if run:
-            frames.append(_run(run))
-        return frames
-
-
-def _run(blocks: list[bytes]) -> Frame:
-    blocks.append(b"")
-    return Frame(RUN, b"\n\n".join(blocks))
+    @staticmethod
+    def is_plain(block: bytes) -> bool:
+        """Whether an event is a delta without a signature."""
+        return block.startswith(_DELTA) and _SIGNED not in block and block.endswith(b"}") and block.count(b"\n") == 1
 
 
 class VerbatimDecoder:

@@ -9,8 +9,8 @@ from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects.openai_chat.errors import stream_error
 from services.adapters.dialects.openai_chat.mending import Mender
 from services.adapters.dialects.openai_chat.reader import FAILED, FINISH, disjoint
-from services.adapters.dialects.openai_chat.verbatim import RUN
 from services.adapters.dialects.openai_chat.wire import Completion, Usage, decode
+from services.adapters.dialects.runs import RUN
 from services.vocabulary.call import Call, WebSearchTool
 from services.vocabulary.event import Event, Finished, NativeAnswer, NativeEvent, UsageReported
 from services.wire.frame import Frame

@@ -8,7 +8,7 @@ import msgspec
 from services.adapters.dialect import Kind, UpstreamError
 from services.adapters.dialects.openai_responses import errors
 from services.adapters.dialects.openai_responses.shapes import Answer, WireError
-from services.adapters.dialects.openai_responses.verbatim import RUN
+from services.adapters.dialects.runs import RUN
 from services.vocabulary.event import Event, Finished, FinishReason, NativeAnswer, NativeEvent, UsageReported
 from services.wire.frame import Frame
 
