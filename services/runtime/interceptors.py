@@ -24,8 +24,8 @@ from services.runtime.journal import Journal
 MESSAGE_LENGTH_MAX: Final = 2000
 PARAM_LENGTH_MAX: Final = 200
 ENCODED_MAX: Final = 4000
-"""Errors travel in headers, of which common clients take 8 KiB. A message is there twice, with three characters for each byte
-that is not ASCII."""
+"""Errors travel in headers. gRPC refuses more than 8 KiB of them, not always but with growing likelihood, and a message is
+there twice: in the details, and in `grpc-message` with three characters for each byte that is not plain."""
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Request = TypeVar("Request")
@@ -119,6 +119,8 @@ async def _abort(context: Context, error: Exception, method: str) -> NoReturn:
     error.message = _fitting(error.message, MESSAGE_LENGTH_MAX)
     if error.param:  # may be a provider's word, of any length
         error.param = _fitting(error.param, PARAM_LENGTH_MAX)
+    if error.model:  # may be the client's
+        error.model = _fitting(error.model, PARAM_LENGTH_MAX)
     if "x-envoy-original-path" in metadata:  # transcoded by the edge
         trailers = [("x-http-status", str(error.http)), ("x-error-body", quote(_body(error, metadata)))]
         if error.retry_after is not None:
@@ -137,13 +139,12 @@ def _body(error: GatewayError, metadata: Mapping[str, Any]) -> bytes:
 
 
 def _fitting(text: str, length: int) -> str:
-    """The beginning of a text that fits into a header."""
+    """The beginning of a text that fits into a header, percent-encoded as gRPC does it (PROTOCOL-HTTP2, Status-Message)."""
     text = text[:length]
-    if text.isascii():
-        return text
     room = ENCODED_MAX * length // MESSAGE_LENGTH_MAX
     for position, character in enumerate(text):
-        room -= 1 if character.isascii() else 3 * len(character.encode("utf-8", "replace"))
+        plain = " " <= character <= "~" and character != "%"
+        room -= 1 if plain else 3 * len(character.encode("utf-8", "replace"))
         if room < 0:
             return text[:position]
     return text

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 import httpx
@@ -114,17 +115,27 @@ async def test_grpc_gets_the_code_and_the_reason(failing: tuple[Failing, int]):
 
 
 async def test_long_words_are_cut_to_what_clients_take(failing: tuple[Failing, int]):
-    """A provider may say anything, in any script; an error that does not fit would be another error."""
+    """A provider may say anything, in any script; an error that does not fit would be another error, now and then."""
     servicer, port = failing
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel, httpx.AsyncClient() as client:
-        for character in ("x", "ß", "日", "\N{GRINNING FACE}", "\n"):
-            servicer.error = errors.InvalidRequest(character * 9000, param=character * 9000)
+        for character in ("x", "ß", "日", "\N{GRINNING FACE}", "\n", "%", '"', "\x7f"):
+            servicer.error = errors.InvalidRequest(character * 9000, param=character * 9000, model=character * 9000)
             answer = await client.get(f"http://127.0.0.1:{port}/openapi.json")
             said = answer.json()["error"]
             assert (answer.status_code, set(said["message"]), set(said["param"])) == (400, {character}, {character})
             with pytest.raises(grpc.aio.AioRpcError) as raised:
                 await ModelsServiceStub(channel).ListModels(ListModelsRequest())
             assert (raised.value.code(), raised.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, said["message"])
+            words = len(quote(said["message"], safe=_PLAIN))
+            assert words + _size(raised.value.trailing_metadata() or ()) < 7500, "gRPC takes 8192"
+
+
+_PLAIN = "".join(chr(code) for code in range(0x20, 0x7F) if code != ord("%"))
+
+
+def _size(metadata: Any) -> int:
+    """As HTTP/2 counts header lists: name, value and 32 for each entry; bytes travel as base64."""
+    return sum(len(key) + 32 + len(value) * (4 / 3 if key.endswith("-bin") else 1) for key, value in metadata)
 
 
 async def test_an_unexpected_error_shows_nothing(failing: tuple[Failing, int]):
