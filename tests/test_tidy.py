@@ -2,7 +2,9 @@
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,10 @@ PURE = [
 ]  # fmt: skip
 IMPURE = {"asyncio", "aiohttp", "httpx", "grpc", "os", "time", "random", "secrets", "socket", "uuid"}
 
+OURS = {"services", "concentrate"}
+OPTIONAL = {"routing/metrics/redis_store.py"}
+"""Files that are imported only where an optional package is wanted."""
+
 BANNED = {
     r"\b(TODO|FIXME|XXX|HACK)\b": "finish it, or file an issue",
     r"aiter_lines\(|iter_lines\(": "wire/sse.py: text methods also cut at U+2028, which may stand in JSON",
@@ -75,9 +81,10 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Full names of the modules (and of what is imported from them) that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imported(path: Path, *, top: bool = False) -> Iterator[str]:
+    """Full names of the modules (and of what is imported from them) that a file imports. `top`: as soon as it is itself."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -101,6 +108,18 @@ def test_what_is_pure_stays_pure():
         inside = path.relative_to(SERVICES).as_posix()
         if inside.startswith(tuple(PURE)):
             assert not {name.split(".")[0] for name in imported(path)} & IMPURE, named(path)
+
+
+def test_what_is_imported_at_the_top_is_in_the_lock_of_production():
+    """Optional packages are imported where they are used; the development lock has them, so that nothing else would tell."""
+    locked = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    homes = {
+        name: {home.lower().replace("_", "-") for home in found} for name, found in packages_distributions().items()
+    }
+    for path in sources("services"):
+        if path.relative_to(SERVICES).as_posix() not in OPTIONAL:
+            names = {name.partition(".")[0] for name in imported(path, top=True)} - OURS - sys.stdlib_module_names
+            assert all(homes[name] & locked for name in names), named(path)
 
 
 def test_nothing_banned():

@@ -10,8 +10,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from redis.connection import parse_url
-
 Reply = int | bytes | None | list[int]
 
 _CONNECT_S: Final = 1.0
@@ -85,6 +83,8 @@ class Link(asyncio.Protocol):
 
 async def connect(url: str) -> Link:
     """Opens a connection, with the password and the database of the URL. Raises `LinkError`, `ValueError` for the URL."""
+    from redis.connection import parse_url  # noqa: PLC0415 - an optional dependency
+
     parts: dict[str, Any] = dict(parse_url(url))  # type: ignore[no-untyped-call]
     loop = asyncio.get_running_loop()
     try:

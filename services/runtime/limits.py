@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from secrets import token_hex
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from services.limits.accounts import AccountBook
 from services.limits.limiter import BucketLimiter
 from services.limits.local import LocalStore
+from services.limits.shared import SharedStore
 from services.limits.table import Table
 from services.limits.tiers import TierError, Tiers, load
 from services.ports import LimitsBook
@@ -35,10 +37,8 @@ def limiter(settings: Settings, book: LimitsBook, slug: Callable[[str], str], fo
     on_outage = settings.limits_on_outage
     shared = None
     if settings.redis_url is not None:
-        try:
-            from services.limits.shared import SharedStore  # noqa: PLC0415 - redis is an optional dependency
-        except ModuleNotFoundError:
-            raise SettingsError("REDIS_URL is set, but the Python package `redis` is not installed.") from None
+        if find_spec("redis") is None:
+            raise SettingsError("REDIS_URL is set, but the Python package `redis` is not installed.")
         shared = SharedStore(settings.redis_url.reveal(), process=token_hex(8))
     try:
         table = Table(folder / _FILE if folder else None, processes=max(_PROCESSES_MIN, 2 * settings.workers))
