@@ -22,6 +22,8 @@ DataDir = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+_PIPE_WIDTH = 10_000
+
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -49,11 +51,11 @@ def show_json(answer: Any) -> None:
 
 
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Prints a table; the first column, an id, is never cut."""
-    table = Table(Column(columns[0], no_wrap=True), *columns[1:])
+    """Prints a table. Nothing is cut: on a narrow terminal cells go on below, and a pipe gets lines as long as they are."""
+    table = Table(Column(columns[0], no_wrap=True), *(Column(name, overflow="fold") for name in columns[1:]))
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
 
 
 def when(seconds: int | None) -> str:
