@@ -19,6 +19,8 @@ _SUMMARY: Final = {
     Kind.FAILED: "failed to answer",
 }
 
+RETRY: Final = ("x-should-retry", "true")
+"""What the SDKs of OpenAI and Anthropic, and Claude Code, go by where the status does not say it: 424 is none of theirs."""
 
 # Statuses that can be about what the caller asked for. The others are about what only the operator chooses (address, method,
 # account) or about the provider's own state; a model it does not have (404) or has no more (410) may be had elsewhere.
@@ -62,4 +64,14 @@ def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> Gate
         message += f" (The operator should check {' or '.join(variables)}.)"
     if error.kind is Kind.TIMEOUT:
         return UpstreamTimeout(message, model=target.id, kind=error.kind.value)
-    return ProviderFailed(message, retry_after=error.retry_after, model=target.id, kind=error.kind.value)
+    failed = ProviderFailed(message, retry_after=error.retry_after, model=target.id, kind=error.kind.value)
+    if _passes(error):
+        failed.headers.append(RETRY)
+    return failed
+
+
+def _passes(error: UpstreamError) -> bool:
+    """Whether the same call may go well a little later."""
+    if error.kind is Kind.UNAVAILABLE:
+        return error.status is None or error.status >= 500
+    return error.kind in (Kind.RATE_LIMITED, Kind.TRUNCATED)

@@ -1,8 +1,8 @@
 """In which of its wire formats a provider is asked.
 
 Usually in the one its row names. A caller's own format is chosen instead where the provider speaks that too and the call needs
-what the usual one lacks: OpenAI has several answers (`n`), audio and moderation in Chat Completions alone. What reasoning models
-refuse anyway (`stop`, `seed`, penalties) is a reason only for a model that is known not to reason.
+what the usual one lacks: OpenAI has several answers (`n`), audio, moderation and very short ones in Chat Completions alone. What
+reasoning models refuse anyway (`stop`, `seed`, penalties) is a reason only for a model that is known not to reason.
 """
 
 from typing import Final
@@ -13,6 +13,8 @@ from services.catalog.schema import Target
 from services.vocabulary.call import Call, Message, Opaque
 
 CHAT: Final = "openai_chat"
+OUTPUT_MIN: Final = 16
+"""The Responses API takes no lower limit of output tokens."""
 
 _NEEDED: Final = frozenset({"n", "modalities", "moderation"})  # otherwise the call is refused (carry.py)
 _WANTED: Final = frozenset({"logit_bias", "prediction"})
@@ -29,6 +31,8 @@ def spoken(call: Call, target: Target) -> Target:
 
 
 def _needs_chat(call: Call) -> bool:
+    if call.max_output_tokens is not None and call.max_output_tokens < OUTPUT_MIN:
+        return True
     return not _NEEDED.isdisjoint(call.extra) or any(
         isinstance(part, Opaque) for item in call.items if isinstance(item, Message) for part in item.content
     )

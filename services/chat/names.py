@@ -47,12 +47,14 @@ class Names(msgspec.Struct, frozen=True):
         """The client's name of a parameter."""
         found = _PLACE.fullmatch(path)
         if found is None:
-            return self.fields.get(path, path)
+            return self.fields.get(path.partition("[")[0], path)
         index, rest = int(found[2]), found[3]
         if index >= len(self.tools if found[1] == "tools" else self.items):
             return path
         if found[1] == "tools":
             place, inner = self.tools[index]
+            if rest == ".type" and "[" not in place:  # `web_search_options`, which is no tool and has no type
+                return place
             return f"{place}.{inner}{rest}" if inner and rest.startswith(_INSIDE_TOOL) else place + rest
         place = self.items[index]
         if place.startswith("messages"):

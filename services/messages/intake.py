@@ -16,7 +16,7 @@ from services.messages.intake_parts import FORMAT, cache
 from services.messages.intake_tools import read_tool_choice, read_tools
 from services.messages.places import Places
 from services.messages.schema import MessagesRequest, OutputFormat
-from services.surface.reading import invalid
+from services.surface.reading import decode_body
 from services.surface.routing import read_routing
 from services.vocabulary.call import Call, Effort, Format, Native, ReasoningOptions
 from services.vocabulary.event import Loss
@@ -31,7 +31,6 @@ _KNOWN: Final = frozenset(MessagesRequest.__struct_fields__)
 _OFF: Final = frozenset({"disabled", "between_tools"})
 _ABSENT: Final = (b"", b"null")
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _request = msgspec.json.Decoder(MessagesRequest)
 
 
@@ -48,18 +47,11 @@ def read(body: bytes, headers: Mapping[str, str], *, counted: bool = False) -> R
 
     Raises `InvalidRequest` with the path of the first mistake.
     """
+    fields, request = decode_body(body, _request)
+    if request.max_tokens is None and not counted:
+        raise InvalidRequest("Object missing required field `max_tokens` (at max_tokens).", param="max_tokens")
     try:
-        if not body.isascii():
-            body.decode()  # raw parts are not looked at again, so bad UTF-8 must be found here
-        fields = _fields.decode(body)
-        request = _request.decode(body)
-        if request.max_tokens is None and not counted:
-            raise InvalidRequest("Object missing required field `max_tokens` (at max_tokens).", param="max_tokens")
         return _reading(request, Native(FORMAT, fields, dict(headers)))
-    except msgspec.ValidationError as error:
-        raise invalid(error) from None
-    except UnicodeDecodeError:
-        raise InvalidRequest("The request body is not valid UTF-8.") from None
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"The request body is not valid JSON: {error}.") from None
 

@@ -32,6 +32,7 @@ _NAMES: Final = (
 _NAME: Final = re.compile("|".join(rf"(?:{re.escape(name)})(?=$|[.\[])" for name, _ in _NAMES))
 _WORDS: Final = dict(_NAMES)
 _TOOL: Final = re.compile(r"^(tools\[\d+\])\.parameters")
+_INSIDE: Final = {".output": ".content", ".call_id": ".tool_use_id", ".arguments": ".input"}
 _URLS: Final = re.compile(r"\.(image_url|file_url|file_data|file_id)$")
 
 
@@ -51,7 +52,8 @@ class Places:
     def path(self, param: str) -> str:
         """The same place in the client's words."""
         if (found := _ITEM.match(param)) is not None:
-            return _URLS.sub(".source", self._item(found) + param[found.end() :])
+            rest = param[found.end() :]
+            return self._item(found) + _URLS.sub(".source", _INSIDE.get(rest, rest))
         param = _TOOL.sub(r"\1.input_schema", param)
         return _NAME.sub(lambda word: _WORDS[word[0]], param, count=1) if _NAME.match(param) else param
 
@@ -61,11 +63,12 @@ class Places:
 
     def error(self, error: InvalidRequest) -> InvalidRequest:
         """The error in the client's words."""
-        message = error.message
-        if error.param is not None:
-            message = message.replace(f"(at {error.param})", f"(at {self.path(error.param)})")
-            message = _ITEM.sub(self._item, message)
-        param = self.path(error.param) if error.param is not None else None
+        message, param = error.message, error.param
+        if param is not None:
+            message = _ITEM.sub(self._item, message.replace(f"(at {param})", f"(at {self.path(param)})"))
+            param = self.path(param)
+            if param not in message:  # clients of this API mostly show no more than the message
+                message = f"{message.removesuffix('.')} (at {param})."
         said = InvalidRequest(message, param=param, retry_after=error.retry_after, model=error.model, kind=error.kind)
         said.headers = error.headers
         return said

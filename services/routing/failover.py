@@ -259,12 +259,14 @@ class _Chain:
         late = self.late or all(isinstance(failure, UpstreamTimeout) for failure in failures)
         waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
         begin = "No provider answered before the deadline" if self.late else "Every provider failed"
-        return (UpstreamTimeout if late else ProviderFailed)(
+        error = (UpstreamTimeout if late else ProviderFailed)(
             f"{begin}. " + " ".join(failure.message for failure in failures),
             retry_after=min(waits) if waits else None,
             model=failures[0].model or self.targets[0].id,
             kind="timeout" if late else failures[0].kind,
         )
+        error.headers += next((failure.headers for failure in failures if failure.headers), [])  # whether to try again
+        return error
 
 
 def _thinks(call: Call) -> bool:

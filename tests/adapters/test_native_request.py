@@ -152,3 +152,10 @@ def test_penalties_are_of_open_responses_only(native):
     assert not {"presence_penalty", "frequency_penalty"} & body.keys()
     assert {loss.param for loss in losses} == {"presence_penalty", "frequency_penalty"}
     assert written(native=native, presence_penalty=None)[1] == []
+
+
+def test_less_output_than_the_provider_takes_is_asked_for_in_another_format_or_as_the_least():
+    """Its own clients get its own refusal; those of other formats, which have no such minimum, an answer."""
+    assert written(max_output_tokens=5) == ({"model": "m", "input": "hi", "max_output_tokens": 5, "store": False}, [])
+    body, (loss,) = written(max_output_tokens=5, native=False)
+    assert (body["max_output_tokens"], loss.param, loss.action) == (16, "max_output_tokens", "changed")

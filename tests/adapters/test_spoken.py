@@ -28,7 +28,14 @@ def format_of(aim: Target, **fields: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "fields", [{"n": 2}, {"modalities": ["text", "audio"]}, {"moderation": {"model": "x"}}, {"messages": [AUDIO]}]
+    "fields",
+    [
+        {"n": 2},
+        {"modalities": ["text", "audio"]},
+        {"moderation": {"model": "x"}},
+        {"messages": [AUDIO]},
+        {"max_tokens": 5},
+    ],
 )
 @pytest.mark.parametrize("provider", ["openai", "xai"])
 def test_what_only_chat_has_is_asked_of_chat(provider, fields):

@@ -70,7 +70,7 @@ def refused(fake: Fake, dialect: str, reply: Reply, *, stream: bool) -> tuple[Ga
     ("status", "http"),
     [
         (301, 424), (302, 424), (307, 424), (400, 400), (402, 424), (404, 424), (405, 424), (409, 424), (410, 424),
-        (413, 400), (422, 400), (451, 424), (500, 424), (502, 424), (504, 504), (529, 424),
+        (413, 400), (422, 400), (429, 424), (451, 424), (500, 424), (502, 424), (504, 504), (529, 424),
     ],
 )  # fmt: skip
 def test_a_status_is_the_callers_fault_only_if_it_can_be(fake: Fake, dialect: str, status: int, http: int):
@@ -81,6 +81,8 @@ def test_a_status_is_the_callers_fault_only_if_it_can_be(fake: Fake, dialect: st
     assert (error.http, error.model, events) == (http, "p/m", [])
     assert ("its words" if status >= 400 else "redirects") in error.message
     assert "10.0.0.1" not in error.message
+    passes = http == 424 and (status == 429 or status >= 500)
+    assert error.headers == ([("x-should-retry", "true")] if passes else [])  # clients retry no 424 unasked
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -314,6 +314,8 @@ def test_what_is_no_request_is_a_clear_error(body):
 PLACES = {
     "input[2].content[1]": "messages[1].content[2]",
     "input[1].output[0].file_data": "messages[1].content[0].content[0].source",
+    "input[1].output": "messages[1].content[0].content",
+    "input[1].call_id": "messages[1].content[0].tool_use_id",
     "input[0]": "messages[0]",
     "input[9]": "input[9]",
     "input": "messages",
@@ -346,3 +348,5 @@ def test_errors_are_told_in_the_clients_words():
         "messages[0].content",
         "p/m",
     )
+    error = places.error(InvalidRequest("It takes no files.", param="input[0]"))
+    assert (error.message, error.param) == ("It takes no files (at messages[0]).", "messages[0]")

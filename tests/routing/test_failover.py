@@ -136,12 +136,14 @@ async def test_who_was_not_asked_is_not_counted():
 
 
 async def test_when_all_failed_the_error_names_them_all():
-    """One failure keeps its own words; several are told together, with the soonest time to try again."""
+    """One failure keeps its own words; several are told together, with the soonest time to try again, if that may help."""
     later = ProviderFailed("Slow down.", model="b/m", kind="rate_limited", retry_after=9)
+    later.headers.append(("x-should-retry", "true"))
     with pytest.raises(ProviderFailed) as failed:
         await World(a=[DOWN], b=[later], c=[opened("c")]).open(stream=False)
     assert str(failed.value) == "Every provider failed. It is down. Slow down. c/m answered with nothing."
     assert (failed.value.retry_after, failed.value.model) == (9, "a/m")
+    assert failed.value.headers == later.headers
     with pytest.raises(ProviderFailed, match=r"^It is down\.$"):
         await World(a=[DOWN]).open(A)
 

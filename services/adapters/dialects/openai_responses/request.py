@@ -16,6 +16,7 @@ from services.adapters.dialects.openai_responses.edits import (
     failures_lost,
 )
 from services.adapters.effort import nearest
+from services.adapters.spoken import OUTPUT_MIN
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
 from services.vocabulary.call import (
@@ -71,7 +72,7 @@ def write_request(call: Call, target: Target) -> HttpRequest:
         "tool_choice": _tool_choice(call.tool_choice, call.tools),
         "parallel_tool_calls": call.parallel_tool_calls,
         "max_tool_calls": call.max_tool_calls,
-        "max_output_tokens": call.max_output_tokens,
+        "max_output_tokens": _limit(call, losses),
         "temperature": call.temperature,
         "top_p": call.top_p,
         "text": _text(call.format, call.verbosity),
@@ -94,6 +95,14 @@ def write_request(call: Call, target: Target) -> HttpRequest:
             losses.append(Loss(name, "dropped", f"{target.provider.name} refuses this parameter."))
     encoded = msgspec.json.encode(_drop_none(body))
     return HttpRequest(PATH, encoded, {"content-type": "application/json"}, losses=losses)
+
+
+def _limit(call: Call, losses: list[Loss]) -> int | None:
+    limit = call.max_output_tokens
+    if limit is None or limit >= OUTPUT_MIN:
+        return limit
+    losses.append(Loss("max_output_tokens", "changed", f"Sent as {OUTPUT_MIN}, the least that this API takes."))
+    return OUTPUT_MIN
 
 
 def _reasoning_options(call: Call, target: Target, losses: list[Loss]) -> Json | None:
