@@ -89,6 +89,10 @@ class Generator:
                 error.headers += admission.headers
             raise
 
+    async def check(self, call: Call, caller: Caller) -> None:
+        """Raises where no target may be asked at all. Nothing is begun."""
+        await self._router.plan(call, caller)
+
     async def close(self) -> None:
         """Cuts off the answers that are read on without a client; they are settled with what has come."""
         await self._drains.close()

@@ -4,9 +4,8 @@ from typing import Literal
 
 import msgspec
 
-from services.errors import InvalidRequest
 from services.ports import Router, TokenCounter
-from services.responses.echo import own_path
+from services.responses.echo import own_paths
 from services.responses.keeping import State
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
@@ -29,11 +28,7 @@ class Counting:
 
     async def count(self, call: Call, caller: Caller, state: State) -> InputTokens:
         """Tokens of a call. Raises what routing raises, and `InvalidRequest` for what the provider would refuse."""
-        try:
+        with own_paths(state):
             plan = await self._router.plan(call, caller)
             count = await self._counter.count(call, plan.targets[0])
-        except InvalidRequest as error:
-            if error.param is not None:
-                error.param = own_path(error.param, state)
-            raise
         return InputTokens(count.tokens, count.estimated)

@@ -1,10 +1,13 @@
 """The part of a response that repeats the request, with the defaults that were in force."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
+from services.errors import InvalidRequest
 from services.responses.keeping import STATELESS, State
 from services.responses.objects import ConversationReference, ReasoningEcho, Response
 from services.vocabulary.call import Call, CustomTool, Format, FunctionTool, HostedTool, Tool, ToolChoice, WebSearchTool
@@ -73,6 +76,17 @@ def own_path(param: str, state: State) -> str:
     if index >= 0:
         return f"input[{index}]{found[2]}"
     return "previous_response_id" if state.previous_response_id is not None else "conversation"
+
+
+@contextmanager
+def own_paths(state: State) -> Iterator[None]:
+    """What is refused within is named by its path in the request."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if error.param is not None:
+            error.param = own_path(error.param, state)
+        raise
 
 
 def _raw(value: Json) -> msgspec.Raw:

@@ -15,7 +15,7 @@ import msgspec
 from services.errors import GatewayError
 from services.responses.echo import losses, skeleton
 from services.responses.keeping import STATELESS, State
-from services.responses.objects import Response, ResponseError
+from services.responses.objects import Response, failure
 from services.responses.projection import stream_error
 from services.responses.sse import frame as sse_frame
 from services.responses.stream_events import ErrorEvent, ResponseFailed, StreamEvent
@@ -149,7 +149,7 @@ class NativeLane:
     def fail(self, error: GatewayError, usage: Usage | None, cost: Cost | None, created_at: int) -> list[StreamEvent]:
         """What ends the stream when something failed after it began."""
         response = skeleton(self._call, self._model, self._opened, self._id, created_at, self._state)
-        response.status, response.error = "failed", ResponseError(error.code, error.message)
+        response.status, response.error = "failed", failure(error)
         response.usage = public_usage(usage) if usage is not None else None
         response.cost = public_cost(cost)
         first = ErrorEvent(sequence_number=self._count, error=stream_error(error))

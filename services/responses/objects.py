@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from services.errors import GatewayError, InvalidRequest
 from services.responses.items import OutputItem
 from services.surface.cost import PublicCost
 from services.vocabulary.event import Loss
@@ -55,6 +56,11 @@ class ResponseError(msgspec.Struct):
 
     code: str
     message: str
+
+
+def failure(error: GatewayError) -> ResponseError:
+    """What a response says of the error that ended it. Clients ask again after codes they do not know as final."""
+    return ResponseError("invalid_prompt" if error.code == InvalidRequest.code else error.code, error.message)
 
 
 class IncompleteDetails(msgspec.Struct):

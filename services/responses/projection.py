@@ -12,7 +12,7 @@ from services.errors import GatewayError
 from services.responses.echo import skeleton
 from services.responses.items import OutputItem
 from services.responses.keeping import STATELESS, State
-from services.responses.objects import IncompleteDetails, Response, ResponseError, StopReason
+from services.responses.objects import IncompleteDetails, Response, StopReason, failure
 from services.responses.open_items import Numbers, OpenCall, OpenItem, OpenSearch, hosted_item
 from services.responses.open_message import OpenMessage
 from services.responses.open_reasoning import OpenReasoning
@@ -123,7 +123,7 @@ class Projection:
         self._close_all(out, cut=True)
         out.append(ErrorEvent(sequence_number=self._numbers.next(), error=stream_error(error)))
         response = self._final(cost)
-        response.status, response.error = "failed", ResponseError(error.code, error.message)
+        response.status, response.error = "failed", failure(error)
         out.append(ResponseFailed(sequence_number=self._numbers.next(), response=response))
         return out
 

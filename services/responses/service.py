@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from services.errors import GatewayError, InternalError, InvalidRequest
+from services.errors import GatewayError, InternalError
 from services.generation.generation import Generation
 from services.generation.generator import Generator
 from services.responses import sse
-from services.responses.echo import own_path
+from services.responses.echo import own_paths
 from services.responses.keeping import STATELESS, Recorder, State
 from services.responses.native import TERMINAL, NativeLane, status_of, unkept
 from services.responses.objects import Response
@@ -44,12 +44,13 @@ class Responses:
         self, call: Call, caller: Caller, state: State = STATELESS, response_id: str | None = None
     ) -> Generation:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`."""
-        try:
+        with own_paths(state):
             return await self._generator.open(call, caller, surface=SURFACE, response_id=response_id)
-        except InvalidRequest as error:
-            if error.param is not None:
-                error.param = own_path(error.param, state)
-            raise
+
+    async def check(self, call: Call, caller: Caller, state: State) -> None:
+        """Raises for a call that nobody could answer."""
+        with own_paths(state):
+            await self._generator.check(call, caller)
 
     def new_id(self) -> str:
         """A fresh `resp_…`."""
@@ -65,12 +66,15 @@ class Responses:
         """The response as JSON."""
         if generation.opened.native:
             return await self._native_whole(generation, recorder)
-        response, body = await self._folded(generation, recorder)
-        return body if body is not None else _encoder.encode(response)
+        response = await self._folded(generation, recorder)
+        return await _keep(recorder, response, -1) if recorder is not None else _encoder.encode(response)
 
     async def response(self, generation: Generation, recorder: Recorder | None = None) -> Response:
         """The finished response: the fold of its events. Raises what made it fail."""
-        return (await self._folded(generation, recorder))[0]
+        response = await self._folded(generation, recorder)
+        if recorder is not None:
+            await _keep(recorder, response, -1)
+        return response
 
     def sse(self, generation: Generation, recorder: Recorder | None = None) -> AsyncIterator[bytes]:
         """The stream as SSE bytes, whole frames. Failures are events of it; it always ends with `[DONE]`."""
@@ -81,10 +85,36 @@ class Responses:
     async def events(
         self, generation: Generation, recorder: Recorder | None = None
     ) -> AsyncIterator[list[StreamEvent]]:
-        """The stream as public events. Failures are events of it.
+        """The stream as public events. Failures are events of it."""
+        async with aclosing(self._projected(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
+            async for events in batches:
+                if recorder is not None:
+                    await _recorded(events, recorder)
+                yield events
 
-        What comes once the answer is finished goes out together with the last event: messages are what costs. Who reads
-        this gives the recorder every batch but the last.
+    def failed(self, call: Call, error: Exception, recorder: Recorder | None = None, response_id: str = "") -> bytes:
+        """The whole stream, as SSE, of an answer that failed before any provider began it."""
+        public = _public(error)
+        model, state = public.model or call.model, recorder.state if recorder is not None else STATELESS
+        state = msgspec.structs.replace(state, stored=False)
+        projection = Projection(call, model, Opened("", ""), response_id or self.new_id(), self.now(), state=state)
+        return sse.frames(_failed(projection, public)) + sse.DONE
+
+    # ---- the two ways to JSON ----------------------------------------------------------------------------------------
+
+    async def _folded(self, generation: Generation, recorder: Recorder | None) -> Response:
+        projection = _projection(generation, recorder)
+        async with generation:
+            async for batch in generation.batches:
+                projection.feed(batch)
+            cost = await generation.settle()
+        projection.complete(cost, self.now())
+        return projection.response
+
+    async def _projected(self, generation: Generation, recorder: Recorder | None) -> AsyncIterator[list[StreamEvent]]:
+        """The events as they are made; nothing is kept yet.
+
+        What comes once the answer is finished goes out together with the last event: messages are what costs.
         """
         projection = _projection(generation, recorder)
         last: list[StreamEvent] = []
@@ -102,39 +132,13 @@ class Responses:
         except Exception as error:  # noqa: BLE001  # whatever happens, the stream says so and ends properly
             cost = await generation.settle_failed()
             last += projection.fail(_public(error), cost)
-        await _keep_stream(recorder, last)
         yield last
 
-    def failed(self, call: Call, error: Exception, recorder: Recorder | None = None, response_id: str = "") -> bytes:
-        """The whole stream, as SSE, of an answer that failed before any provider began it."""
-        public = _public(error)
-        model, state = public.model or call.model, recorder.state if recorder is not None else STATELESS
-        state = msgspec.structs.replace(state, stored=False)
-        projection = Projection(call, model, Opened("", ""), response_id or self.new_id(), self.now(), state=state)
-        return sse.frames(_failed(projection, public)) + sse.DONE
-
-    # ---- the two ways to JSON ----------------------------------------------------------------------------------------
-
-    async def _folded(self, generation: Generation, recorder: Recorder | None) -> tuple[Response, bytes | None]:
-        """The response, and its JSON where that was made anyway."""
-        projection = _projection(generation, recorder)
-        async with generation:
-            async for batch in generation.batches:
-                projection.feed(batch)
-            cost = await generation.settle()
-        projection.complete(cost, self.now())
-        return projection.response, await _keep(recorder, projection.response, -1)
-
     async def _projected_sse(self, generation: Generation, recorder: Recorder | None) -> AsyncIterator[bytes]:
-        async with aclosing(self.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
+        async with aclosing(self._projected(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
             async for events in batches:
-                frames = sse.frames(events)
-                if isinstance(events[-1], Terminal):
-                    yield frames + sse.DONE
-                    return
-                if recorder is not None:
-                    recorder.add(frames)
-                yield frames
+                frames = await _recorded(events, recorder)
+                yield frames + sse.DONE if isinstance(events[-1], Terminal) else frames
 
     async def _native_sse(self, generation: Generation, recorder: Recorder | None) -> AsyncIterator[bytes]:
         lane = _lane(generation, recorder)
@@ -168,8 +172,7 @@ class Responses:
                 last = lane.fail(_public(error), generation.usage, cost, generation.created_at)
             else:
                 last = _failed(_projection(generation, recorder), _public(error))
-            await _keep_stream(recorder, last)
-            yield sse.frames(last) + sse.DONE
+            yield await _recorded(last, recorder) + sse.DONE
 
     async def _native_whole(self, generation: Generation, recorder: Recorder | None) -> bytes:
         body = b""
@@ -206,27 +209,30 @@ class Kept:
         return self.responses.failed(call, error, self.recorder)
 
 
-async def _keep(recorder: Recorder | None, response: Response, number: int) -> bytes | None:
-    """Keeps a response. Its JSON, if that says what the struct says; the struct is made to say what could not be kept."""
+async def _recorded(events: list[StreamEvent], recorder: Recorder | None) -> bytes:
+    """Some events as SSE, given to the recorder as well; with the last one, the response is kept."""
     if recorder is None:
-        return None
+        return sse.frames(events)
+    last = events[-1]
+    if not isinstance(last, Terminal):
+        frames = sse.frames(events)
+        recorder.add(frames)
+        return frames
+    frames = sse.frames(events[:-1])
+    recorder.add(frames)
+    body = await _keep(recorder, last.response, last.sequence_number)
+    return frames + sse.ending(str(last.__struct_config__.tag), body, last.sequence_number)
+
+
+async def _keep(recorder: Recorder, response: Response, number: int) -> bytes:
+    """Keeps a response. Its JSON; both say what could not be kept."""
     body = _encoder.encode(response)
     lost = await recorder.keep(response.id, response.created_at, response.status, body, number)
     if not lost:
         return body
     response.store = False
     response.translation_losses = [*response.translation_losses, *lost]
-    return None
-
-
-async def _keep_stream(recorder: Recorder | None, last: list[StreamEvent]) -> None:
-    """Keeps a response with its last events."""
-    if recorder is None:
-        return
-    terminal = last[-1]
-    assert isinstance(terminal, Terminal)
-    recorder.add(sse.frames(last[:-1]))
-    await _keep(recorder, terminal.response, terminal.sequence_number)
+    return _encoder.encode(response)
 
 
 async def _keep_body(recorder: Recorder, generation: Generation, status: str, body: bytes, number: int) -> bytes:

@@ -17,6 +17,11 @@ def frame(name: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
+def ending(name: str, body: bytes, number: int) -> bytes:
+    """The last event of a stream. `body`: the response, as JSON."""
+    return frame(name, b'{"type":"%b","response":%b,"sequence_number":%d}' % (name.encode(), body, number))
+
+
 def data_of(frames: bytes) -> list[bytes]:
     """The data of each event of some frames of ours; the `[DONE]` at the end is none."""
     found = [each.partition(b"data: ")[2] for each in frames.split(b"\n\n")]

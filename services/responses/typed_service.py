@@ -22,7 +22,7 @@ from services.responses.state.background import Background
 from services.responses.state.compaction import Compaction
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
-from services.responses.stream_events import LifecycleEvent, StreamEvent, Terminal
+from services.responses.stream_events import LifecycleEvent, StreamEvent
 from services.responses.typed_answer import answer
 from services.responses.typed_request import body, json_of
 from services.surface.credentials import credentials
@@ -31,7 +31,7 @@ from services.surface.serving import answered, head
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-# The echo of these is free JSON in the struct; the request says the same in types.
+# What is repeated of the request is free JSON in the struct, so it is read like that of a response that was kept.
 ECHOED: Final[dict[type, frozenset[str]]] = {Response: frozenset({"text", "tool_choice", "tools"})}
 
 _RESPONSE = mirror(Response, pb.Response, skip=ECHOED)
@@ -66,10 +66,10 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
             return answer(pb.Response(), await self._background.create(asked, given, caller))
         deadline.begin(patience_s(context, stream=False))
         generation = await self._responses.open(asked.call, caller, asked.state)
-        answering = self._responses.response(generation, asked.recorder)
-        message = _RESPONSE.to_message(await answered(generation, answering))
+        response = await answered(generation, self._responses.response(generation, asked.recorder))
         await head(context, generation.headers)
-        _echo(request, message)
+        message = _RESPONSE.to_message(response)
+        message.MergeFrom(_echo(response))
         return message
 
     async def StreamResponse(  # type: ignore[override]  # noqa: N802  # grpc.aio also takes a handler that writes
@@ -83,16 +83,16 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
             await _write_kept(context, await self._background.stream(asked, given, caller))
             return
         deadline.begin(patience_s(context, stream=True))
-        generation, recorder = await self._responses.open(asked.call, caller, asked.state), asked.recorder
+        generation = await self._responses.open(asked.call, caller, asked.state)
         await head(context, generation.headers)
-        async with aclosing(self._responses.events(generation, recorder)) as batches:  # type: ignore[type-var]  # a generator
+        echo: pb.Response | None = None
+        async with aclosing(self._responses.events(generation, asked.recorder)) as batches:  # type: ignore[type-var]  # a generator
             async for events in batches:
-                if recorder is not None and not isinstance(events[-1], Terminal):
-                    recorder.add(sse.frames(events))
                 for event in events:
                     message = _EVENT.to_message(event)
                     if isinstance(event, LifecycleEvent):
-                        _echo(request, getattr(message, str(message.WhichOneof("event"))).response)
+                        echo = echo or _echo(event.response)
+                        getattr(message, str(message.WhichOneof("event"))).response.MergeFrom(echo)
                     await context.write(message)
 
     async def GetResponse(self, request: service_pb.GetResponseRequest, context: Context) -> pb.Response:  # noqa: N802
@@ -149,9 +149,6 @@ async def _write_kept(context: Context, source: AsyncIterator[bytes]) -> None:
                     await context.write(event)
 
 
-def _echo(request: CreateResponseRequest, response: pb.Response) -> None:
-    response.tools.extend(request.tools)
-    if request.HasField("tool_choice"):
-        response.tool_choice.CopyFrom(request.tool_choice)
-    if request.HasField("text"):
-        response.text.CopyFrom(request.text)
+def _echo(response: Response) -> pb.Response:
+    """What a response repeats of the request, alone."""
+    return answer(pb.Response(), msgspec.json.encode({name: getattr(response, name) for name in ECHOED[Response]}))

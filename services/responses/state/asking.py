@@ -25,8 +25,6 @@ from services.vocabulary.event import Loss
 CONTEXT_BYTES_MAX: Final = 64 << 20
 """What a request may continue, as JSON."""
 
-REFERENCE: Final = "item_reference"
-
 Condense = Callable[[Call, list[msgspec.Raw], Caller], Awaitable[list[msgspec.Raw] | None]]
 """Items to go on with in the place of a conversation that grew long; None where nothing can be left out."""
 
@@ -70,10 +68,13 @@ class Asking:
         request, tenant = given.request, tenant_of(caller)
         if request.previous_response_id and request.conversation:
             raise InvalidRequest(
-                "`previous_response_id` and `conversation` exclude each other.", param="previous_response_id"
+                "Mutually exclusive parameters: `previous_response_id` and `conversation`.",
+                param="previous_response_id",
             )
         own: list[msgspec.Raw] | None = None
         context = await self._context(request, tenant)
+        if request.conversation is not None:
+            items.check_ids(items.own_items(given), "input", {items.head_of(item).id for item in context})
         if b'"item_reference"' in (said := bytes(given.fields.get("input", b""))):
             own = await self._resolved(items.own_items(given), context, tenant)
         shown, before = own, self._summaries.opened(context, tenant)
@@ -132,7 +133,7 @@ class Asking:
         self, given: list[msgspec.Raw], context: Sequence[msgspec.Raw], tenant: str
     ) -> list[msgspec.Raw]:
         """The items with those in the place of references that are known; carry judges the others."""
-        wanted = [head.id for head in map(items.head_of, given) if head.type == REFERENCE and head.id]
+        wanted = [head.id for head in map(items.head_of, given) if head.type == items.REFERENCE and head.id]
         known = {items.head_of(item).id: item for item in context}
         asked = [item_id for item_id in wanted if item_id not in known]
         if asked:
@@ -144,7 +145,7 @@ class Asking:
         found = []
         for item in given:
             head = items.head_of(item)
-            found.append(known.get(head.id, item) if head.type == REFERENCE else item)
+            found.append(known.get(head.id, item) if head.type == items.REFERENCE else item)
         return found
 
 

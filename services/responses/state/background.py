@@ -107,7 +107,8 @@ class Background:
     # ---- asking ------------------------------------------------------------------------------------------------------
 
     async def create(self, asked: Asked, body: bytes, caller: Caller) -> bytes:
-        """Queues a response, and begins it. The response object, once it is kept."""
+        """Queues a response, and begins it. The response object, once it is kept. Raises where nobody could answer."""
+        await self._responses.check(asked.call, caller, asked.state)
         response_id, created_at = self._responses.new_id(), self._responses.now()
         response = skeleton(asked.call, asked.call.model, Opened("", ""), response_id, created_at, asked.state)
         response.status = "queued"

@@ -34,7 +34,7 @@ class CompactRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The body. `input` may be left out by a request that continues something."""
 
     model: NonEmpty
-    input: NonEmpty | list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    input: NonEmpty | list[msgspec.Raw] | None = None
     instructions: str | None = None
     previous_response_id: NonEmpty | None = None
     prompt_cache_key: str | None = None
@@ -68,7 +68,7 @@ class Compaction:
         """The compacted conversation. Raises what a response raises."""
         _, request = decode_body(body, _request)
         given = {"model": request.model, "store": False, "previous_response_id": request.previous_response_id}
-        if request.input is not msgspec.UNSET:
+        if request.input is not None:
             given["input"] = request.input
         asked = await self._asking.read(msgspec.json.encode(given), caller, native=False)
         response = await self.summarised(asked.call.items, request.model, request.instructions, caller)

@@ -151,7 +151,11 @@ def _rows(caller: Caller, given: list[msgspec.Raw]) -> list[ItemRow]:
     if not may_keep(caller.policy):
         raise InvalidRequest(REFUSED_BY_POLICY)
     for index, raw in enumerate(given):
-        read_item(raw, f"items[{index}]")
+        path = f"items[{index}]"
+        read_item(raw, path)
+        if items.head_of(raw).type == items.REFERENCE:
+            raise InvalidRequest(f"A reference is not kept: send the item itself (at {path}).", param=path)
+    items.check_ids(given, "items")
     return items.rows_of(given)
 
 

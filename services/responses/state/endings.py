@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from services.errors import GatewayError
-from services.responses.objects import ResponseError
+from services.responses.objects import failure
 
 _DONE: Final = b"event: response.output_item.done\n"
 _END: Final = b"\n\n"
@@ -33,7 +33,7 @@ def ended(body: bytes, frames: Iterable[bytes], status: str, error: GatewayError
     fields["status"] = _raw(status)
     fields["output"] = _raw([done[index] for index in sorted(done)])
     if error is not None:
-        fields["error"] = _raw(ResponseError(error.code, error.message))
+        fields["error"] = _raw(failure(error))
     return msgspec.json.encode(fields)
 
 

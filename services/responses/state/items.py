@@ -2,15 +2,18 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
 
+from services.errors import InvalidRequest
 from services.responses.intake import Given, raw_items
-from services.store.records import ItemRow
+from services.store.records import ItemRow, form
 
 Fields = dict[str, msgspec.Raw]
+
+REFERENCE: Final = "item_reference"
 
 _PREFIXES: Final = {
     "message": "msg",
@@ -115,6 +118,23 @@ def rows_of(items: Sequence[msgspec.Raw]) -> list[ItemRow]:
         item_id = head.id or f"{_prefix(head)}_{secrets.token_hex(19)}"
         rows.append(ItemRow(item_id, shown(item, item_id)))
     return rows
+
+
+def check_ids(given: Sequence[msgspec.Raw], where: str, taken: Collection[str | None] = ()) -> None:
+    """Raises `InvalidRequest` for an id that items of a conversation cannot have: by theirs they are found again.
+
+    where: the given items' path in the request. taken: ids that others have.
+    """
+    seen = set(taken)
+    for index, item in enumerate(given):
+        head, path = head_of(item), f"{where}[{index}].id"
+        if head.id is None or head.type == REFERENCE:
+            continue
+        if not form(head.id):
+            raise InvalidRequest(f"An id has up to 128 letters, digits and `_.:-` (at {path}).", param=path)
+        if head.id in seen:
+            raise InvalidRequest(f"Duplicate item found with id {head.id!r} (at {path}).", param=path)
+        seen.add(head.id)
 
 
 def response_of(item_id: str) -> str | None:

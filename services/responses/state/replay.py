@@ -38,6 +38,4 @@ def last_number(frames: bytes) -> int:
 
 def ending(kept: Kept) -> bytes:
     """The last event of a response that has ended. A cancelled one is incomplete to those who follow it."""
-    name = _ENDINGS.get(kept.status, "response.incomplete")
-    data = b'{"type":"%b","response":%b,"sequence_number":%d}' % (name.encode(), kept.body, kept.last_number)
-    return sse.frame(name, data)
+    return sse.ending(_ENDINGS.get(kept.status, "response.incomplete"), kept.body, kept.last_number)

@@ -59,7 +59,7 @@ class Stored:
         """Ends a response that is made in the background; whoever makes it notices. One that has ended stays as it is."""
         kept = await self.get(tenant, response_id)
         if not kept.background:
-            raise InvalidRequest("Only a response that was created with `background` can be cancelled.")
+            raise InvalidRequest("Cannot cancel a synchronous response: only one that was created with `background`.")
         while kept.under_way:
             number, runs = kept.last_number, await self.frames(tenant, response_id)
             record = Record(
@@ -117,6 +117,10 @@ class Stored:
 
         Raises `InvalidRequest` when they are not there (any more).
         """
+        if after is not None and after < 0:
+            raise InvalidRequest(
+                "Expected the number of an event, 0 or more (at starting_after).", param="starting_after"
+            )
         number = -1 if after is None else after
         found = await self._store.follow(tenant, response_id, number)
         if found is None:

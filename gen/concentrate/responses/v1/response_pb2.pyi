@@ -328,11 +328,11 @@ class Response(_message.Message):
 
     @_builtins.property
     def tool_choice(self) -> _tool_pb2.ToolChoice:
-        """Echoes the tool choice; absent when none was made."""
+        """Echoes the tool choice, or the default."""
 
     @_builtins.property
     def text(self) -> _tool_pb2.TextOptions:
-        """Echoes the text options; absent when none were given."""
+        """Echoes the text options, or the defaults."""
 
     @_builtins.property
     def reasoning(self) -> Global___ReasoningEcho:
