@@ -117,11 +117,9 @@ class Stored:
 
         Raises `InvalidRequest` when they are not there (any more).
         """
-        if after is not None and after < 0:
-            raise InvalidRequest(
-                "Expected the number of an event, 0 or more (at starting_after).", param="starting_after"
-            )
         number = -1 if after is None else after
+        if number < -1:
+            raise InvalidRequest("Expected the number of an event (at starting_after).", param="starting_after")
         found = await self._store.follow(tenant, response_id, number)
         if found is None:
             raise _not_found(response_id)
