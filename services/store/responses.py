@@ -27,6 +27,17 @@ _EVENTS: Final = (
 )
 _ITEM: Final = "INSERT INTO response_items (response_id, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
+_KEPT: Final = (
+    responses.c.id,
+    responses.c.created_at,
+    responses.c.status,
+    responses.c.background,
+    responses.c.head,
+    responses.c.output,
+    responses.c.last_number,
+    responses.c.previous_id,
+    responses.c.conversation_id,
+)
 _TURN: Final = (
     responses.c.id,
     responses.c.status,
@@ -59,7 +70,7 @@ def add_to_conversations(
 
 def find(connection: sa.Connection, tenant: str, response_id: str, now: int, sealer: Sealer) -> Kept | None:
     """One response; None when there is none of this tenant."""
-    query = sa.select(responses).where(
+    query = sa.select(*_KEPT).where(
         responses.c.id == response_id, responses.c.tenant == tenant, responses.c.expires_at > now
     )
     row = connection.execute(query).one_or_none()
