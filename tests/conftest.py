@@ -1,16 +1,25 @@
 """Fixtures for all tests."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.gateway import Gateway, serving
 from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures for all
 from tests.redis_server import redis_url  # noqa: F401 - as above
+from tests.virtual_time import VirtualTime
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--money-examples", type=int, help="how many histories of the books are tried; a few without it")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that a test runs on."""
+    if item.get_closest_marker("virtual_time"):
+        return {"virtual": VirtualTime}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -178,8 +178,9 @@ def source() -> Source:
 
 
 async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0.005)
+    """Until nothing is under way any more."""
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(others)
 
 
 async def test_a_token_is_replaced_early_while_calls_go_on(source: Source):

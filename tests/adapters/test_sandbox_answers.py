@@ -1,7 +1,6 @@
 """What sandbox/echo answers, beyond the examples of docs/sandbox.md."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -253,12 +252,14 @@ async def test_faults_come_after_the_words_asked_for(directive: str, kind: Kind,
     assert (await failure(call(f"one [[{directive} 9]]", stream=stream))).kind is kind
 
 
+@pytest.mark.virtual_time
 async def test_pauses_are_real_time() -> None:
     """Before anything comes, and before each word; streamed or not."""
+    now = asyncio.get_running_loop().time
     for stream in (True, False):
-        started = time.monotonic()
+        started = now()
         await events(call("one two [[wait 30]] [[delay 20]]", stream=stream))
-        assert time.monotonic() - started >= 0.07
+        assert now() - started == pytest.approx(0.07)
 
 
 async def test_a_long_answer_lets_others_run() -> None:

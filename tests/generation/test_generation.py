@@ -26,6 +26,8 @@ from services.vocabulary.event import Event, NativeEvent, Opened, TextDelta
 from services.vocabulary.usage import Usage
 from tests.rpc.kit import ANN, ANSWER, COST, TARGET, USAGE, FixedAdapters, FixedMeter, FixedRouter
 
+pytestmark = pytest.mark.virtual_time
+
 CALL = Call(model="auto", items=[Message("user", [Text("Hi")])], stream=True)
 
 

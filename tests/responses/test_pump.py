@@ -8,6 +8,8 @@ import pytest
 from services.responses import sse
 from services.surface.pump import Pump
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Source:
     """Pieces with pauses (seconds) before them; knows whether it was closed."""
@@ -84,7 +86,7 @@ async def test_a_slow_writer_is_not_silence_and_slows_the_source() -> None:
     writer = Writer(seconds=0.1)
     await Pump(source(), writer, sse.PING, 0.05).run()
     assert writer.written == [b"a", b"b"]
-    assert asked[1] - asked[0] >= 0.1
+    assert asked[1] - asked[0] == pytest.approx(0.1)
 
 
 async def test_what_the_source_raises_comes_out() -> None:

@@ -23,6 +23,8 @@ from services.vocabulary.routing import Routing
 from services.vocabulary.usage import Usage
 from tests.routing.kit import world
 
+pytestmark = pytest.mark.virtual_time
+
 TARGETS = {each.provider.id: each for each in world({"m": dict.fromkeys("abc", Facts())}).catalog.resolve("m")}
 A, B, C = TARGETS["a"], TARGETS["b"], TARGETS["c"]
 
@@ -55,6 +57,10 @@ class Play:
                         yield step
         finally:
             self.closed.append(name)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def opened(name: str) -> list[Opened]:
@@ -160,10 +166,10 @@ async def test_silence_is_followed_by_the_next_and_the_last_one_is_waited_for():
 async def test_the_deadline_is_for_the_whole_chain():
     """Each target may use half of what is left; before the end the caller hears what was tried."""
     here = World(a=[9], b=[opened("b"), 9], c=[9])
-    began = time()
+    began = now()
     with pytest.raises(UpstreamTimeout, match=r"before the deadline\. a/m stayed silent\. b/m stayed silent\. c/m"):
         await here.open(budget_s=0.4 + FAREWELL_S)
-    assert 0.3 < time() - began < 0.4 + FAREWELL_S
+    assert now() - began == pytest.approx(0.4)
     assert here.play.closed == ["a", "b", "c"]
     assert await World(a=[9]).answer(budget_s=0.4 + FAREWELL_S) == "b"
     with pytest.raises(UpstreamTimeout, match="The deadline was over"):
@@ -175,9 +181,9 @@ async def test_silence_beyond_what_is_usual_is_not_waited_out(monkeypatch: pytes
     monkeypatch.setattr(failover, "LEAST_S", 0.05)
     here = World(a=[opened("a"), 0.4, ANSWER])
     here.measured(0.02)
-    began = time()
+    began = now()
     assert await here.answer() == "b"
-    assert time() - began < 0.3
+    assert now() - began == pytest.approx(4 * 0.02)
     call = Call(model="m", items=[], stream=True, reasoning=ReasoningOptions(effort="high"))
     assert (await here.failover.open([A, B], call)).target is A
 
@@ -272,10 +278,10 @@ async def test_a_late_target_gets_company_and_the_quicker_one_answers():
     """After its usual time a second one is asked; the slow one is cut off and says nothing about its provider."""
     here = World(a=SLOW)
     here.measured(0.05)
-    began = time()
+    began = now()
     opening = await hedged(here)
     assert (opening.target, opening.asked, opening.tried) == (B, 2, [])
-    assert 0.04 < time() - began < 0.25
+    assert now() - began == pytest.approx(0.05)
     assert here.play.closed == ["a"]
     assert here.health.open_until(A) is None
     _ = [batch async for batch in opening.batches]

@@ -11,6 +11,8 @@ from services.tokens.counter import Counter
 from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call, Message, Text
 
+pytestmark = pytest.mark.virtual_time
+
 CALL = Call(model="anthropic/claude-opus-4-8", items=[Message("user", [Text("Count me.")])])
 TARGET = Target(
     provider=Provider(id="anthropic", name="Anthropic", dialect="anthropic_messages", base_url="http://x"),
