@@ -6,8 +6,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from services.billing.ledger import funds
-from services.billing.meter import DEFAULT_ORG
 from services.billing.money import NANO
+from services.vocabulary.caller import DEFAULT_ORG
 
 ACCOUNT: Final = f"org:{DEFAULT_ORG}"
 _KEY: Final = "first"

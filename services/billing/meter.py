@@ -23,11 +23,8 @@ from services.errors import Conflict, Overloaded, PermissionDenied
 from services.ports import Hold, Order, Outcome
 from services.storage.database import Database
 from services.storage.writer import Group
-from services.vocabulary.caller import Caller
+from services.vocabulary.caller import DEFAULT_ORG, Caller
 from services.vocabulary.cost import Cost
-
-DEFAULT_ORG: Final = "org_default"
-"""The organisation of keys that name none."""
 
 HOLD_S: Final = 3600.0
 """How long a hold lives whatever its process does. An answer that takes longer is settled all the same."""

@@ -14,10 +14,10 @@ from services.keys.store import KeyRow
 from services.storage.schema import upsert
 from services.tenancy import audit
 from services.tenancy.authority import ADMIN, OPERATOR, Actor
-from services.tenancy.rows import DEFAULT_ORG, Organization, new_id
+from services.tenancy.rows import Organization, new_id
 from services.tenancy.store import add
 from services.tenancy.tables import installation
-from services.vocabulary.caller import INFERENCE
+from services.vocabulary.caller import DEFAULT_ORG, INFERENCE
 
 FIRST_SCOPES: Final = [INFERENCE, ADMIN, OPERATOR]
 """Of the first key: with it its owner makes everything else."""

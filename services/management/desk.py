@@ -15,9 +15,9 @@ from services.errors import NotFound, PermissionDenied
 from services.keys.secret import Hasher, key_of
 from services.tenancy import audit, store
 from services.tenancy.authority import Actor, Area, Owned, Verb, require
-from services.tenancy.rows import DEFAULT_ORG, Organization, Team, User
+from services.tenancy.rows import Organization, Team, User
 from services.tenancy.settings import SETTINGS, Chain, Settings, locked_by
-from services.vocabulary.caller import INFERENCE, Caller
+from services.vocabulary.caller import DEFAULT_ORG, INFERENCE, Caller
 
 LIMIT_MAX = 100
 LIMIT = 20

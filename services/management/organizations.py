@@ -11,8 +11,9 @@ from services.management.desk import Desk, check_locks, merged
 from services.management.limits import check_limits
 from services.tenancy import store
 from services.tenancy.authority import Owned, require_operator, require_role
-from services.tenancy.rows import DEFAULT_ORG, Membership, Organization, Team, User
+from services.tenancy.rows import Membership, Organization, Team, User
 from services.tenancy.settings import NONE, Chain
+from services.vocabulary.caller import DEFAULT_ORG
 
 Thing = TypeVar("Thing", Organization, Team, User)
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 import yaml
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from services.runtime import local_replies, sockets
+from services.runtime import local_replies
 from services.runtime.admin import HEALTH, PROBE
-from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE
+from services.runtime.paths import DESCRIPTOR, ENVOY_LUA, ENVOY_TEMPLATE, SOCKETS, beside
 from services.runtime.settings import Settings
 
 BODY_BYTES_MAX: Final = 48 << 20
@@ -64,7 +64,7 @@ def render(settings: Settings, workers: Sequence[Path], admin_socket: Path, desc
         "cors_expose_headers": ",".join(CORS_EXPOSE),
         "routes": [
             _ROOT,
-            *map(_upgrade, (sockets.PATH, f"{sockets.PATH}/")),
+            *map(_upgrade, (SOCKETS, f"{SOCKETS}/")),
             *map(_route, (*services, *STANDARD)),
             _REST,
             _NOWHERE,
@@ -73,7 +73,7 @@ def render(settings: Settings, workers: Sequence[Path], admin_socket: Path, desc
         "descriptor": str(descriptor),
         "services": services,
         "workers": _endpoints(workers),
-        "sockets": _endpoints([sockets.beside(worker) for worker in workers]),
+        "sockets": _endpoints([beside(worker) for worker in workers]),
         "access_log": _access_log(settings),
         "but_own_questions": _BUT_OWN_QUESTIONS,
     }

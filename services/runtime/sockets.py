@@ -14,10 +14,9 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from services.errors import GatewayError, InternalError, InvalidRequest, Overloaded
+from services.runtime.paths import SOCKETS
 from services.vocabulary.caller import Caller
 
-SUFFIX: Final = ".ws"
-PATH: Final = "/v1/responses"
 MESSAGE_BYTES_MAX: Final = 32 << 20
 WAITING_MAX: Final = 8  # turns that a client asks for before the one at work has ended
 PING_SECONDS: Final = 30.0  # half of it without an answer, and the client is gone
@@ -45,11 +44,6 @@ class Sessions(Protocol):
         ...
 
 
-def beside(socket: Path) -> Path:
-    """Where a worker whose gRPC is on `socket` takes WebSockets."""
-    return socket.with_suffix(SUFFIX)
-
-
 class Sockets:
     """The connections of one worker. `ping_s`: seconds between pings."""
 
@@ -59,8 +53,8 @@ class Sockets:
         self._open: set[_Connection] = set()
         self._stopping = False
         app = web.Application()
-        app.router.add_get(PATH, self._upgrade)
-        app.router.add_get(f"{PATH}/", self._upgrade)
+        app.router.add_get(SOCKETS, self._upgrade)
+        app.router.add_get(f"{SOCKETS}/", self._upgrade)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self, path: Path) -> None:

@@ -16,9 +16,10 @@ import uvloop
 from services.runtime import bootstrap, logs, settings
 from services.runtime.exits import EXIT_CONFIGURATION
 from services.runtime.journal import Journal
+from services.runtime.paths import beside
 from services.runtime.server import Server
 from services.runtime.service import Service
-from services.runtime.sockets import Sockets, beside
+from services.runtime.sockets import Sockets
 
 _UNIX: Final = "unix:"
 

@@ -11,9 +11,6 @@ from services.vocabulary.limits import Limits
 
 NO_LIMITS: Final = Limits()
 
-DEFAULT_ORG: Final = "org_default"
-"""The organisation of a gateway that knows no other: of its first key, and of keys made without naming one."""
-
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
     """Who pays. personal: somebody's own account, an organisation of one."""

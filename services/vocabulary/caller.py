@@ -1,11 +1,14 @@
 """Who is calling, and what their organisation, team and key have settled for them, as far as other rooms need to know."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 INFERENCE = "inference"
 """The scope that calls to models need."""
+
+DEFAULT_ORG: Final = "org_default"
+"""The organisation of a gateway that knows no other: of its first key, and of keys made without naming one."""
 
 PolicySource = Literal["org", "team", "user", "key"]
 
