@@ -2,7 +2,8 @@
 
 GatewayError
 ├── InvalidRequest      400  the caller's request is wrong; `param` says where
-│   └── PreviousResponseNotFound 400  what is to be continued is not there
+│   ├── PreviousResponseNotFound 400  what is to be continued is not there
+│   └── ThreadUnsupported   400  a conversation that the provider is to keep
 ├── InvalidKey          401  no key, or one that is malformed, unknown, revoked or expired
 ├── InsufficientCredits 402  a balance, key cap or budget would be exceeded
 ├── PermissionDenied    403  the key may not use this
@@ -90,6 +91,12 @@ class PreviousResponseNotFound(InvalidRequest):
     """What is to be continued is not there."""
 
     code, reason = "previous_response_not_found", "PREVIOUS_RESPONSE_NOT_FOUND"
+
+
+class ThreadUnsupported(InvalidRequest):
+    """A conversation that the provider is to keep, of which the client would send no more than what is new."""
+
+    code = "thread_unsupported_request"
 
 
 class InvalidKey(GatewayError):

@@ -3,7 +3,8 @@
     {"type": "error", "error": {"type", "message", …}, "request_id"}
 
 Their types are a list of their own (https://platform.claude.com/docs/en/api/errors), which clients go by together with the
-status; ours has the same words where it means the same. `code`, `param`, `retry_after` and `model` stand beside them.
+status; ours has the same words where it means the same. `code`, `param`, `retry_after` and `model` stand beside them; a code
+that says more than the type is also `details.error_code`, where Anthropic's SDKs look for it.
 """
 
 from typing import Final
@@ -31,5 +32,7 @@ def error_type(error: GatewayError) -> str:
 
 def body(error: GatewayError, request_id: str | None) -> bytes:
     """The REST body, and the data of a stream's `error` event."""
-    fields = error.fields() | {"type": error_type(error)}
+    fields: dict[str, object] = {**error.fields(), "type": error_type(error)}
+    if error.code != error.type:
+        fields["details"] = {"error_code": error.code}
     return msgspec.json.encode({"type": "error", "error": fields, "request_id": request_id})

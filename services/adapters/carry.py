@@ -54,7 +54,7 @@ REFERENCE: Final = "item_reference"
 
 # Parameters that change what is asked: dropping them would answer another question, with fewer tools, or elsewhere.
 _MEANINGFUL: Final = frozenset(
-    {"context_management", "modalities", "moderation", "n", "mcp_servers", "container", "inference_geo"}
+    {"compaction", "context_management", "modalities", "moderation", "n", "mcp_servers", "container", "inference_geo"}
 )
 
 _SAYS_NOTHING: Final = (b"null", b"[]", b"{}", b'"global"', b'"not_available"')

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, ThreadUnsupported
 from services.messages.intake_items import Items
 from services.messages.intake_parts import FORMAT, cache
 from services.messages.intake_tools import read_tool_choice, read_tools
@@ -50,6 +50,10 @@ def read(body: bytes, headers: Mapping[str, str], *, counted: bool = False) -> R
     fields, request = decode_body(body, _request)
     if request.max_tokens is None and not counted:
         raise InvalidRequest("Object missing required field `max_tokens` (at max_tokens).", param="max_tokens")
+    if bytes(request.thread) not in _ABSENT:
+        raise ThreadUnsupported(
+            "The gateway keeps no threads: send the whole conversation without `thread`.", param="thread"
+        )
     try:
         return _reading(request, Native(FORMAT, fields, dict(headers)))
     except (msgspec.DecodeError, RecursionError) as error:

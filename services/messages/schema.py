@@ -83,6 +83,7 @@ class MessagesRequest(msgspec.Struct, frozen=True, kw_only=True):
     metadata: MetadataParam | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
     cache_control: CacheMarker | None = None
+    thread: msgspec.Raw = msgspec.Raw()
     routing: msgspec.Raw = msgspec.Raw()
     provider: NonEmpty | None = None
 

@@ -118,26 +118,33 @@ def test_a_bearer_key_is_taken_too(gateway: Gateway):
         assert client.messages.create(**ASKED).content
 
 
-ERRORS: dict[str, tuple[dict[str, Any], type[anthropic.APIStatusError], str]] = {
-    "no messages": ({"messages": []}, anthropic.BadRequestError, "invalid_request_error"),
-    "an unknown model": ({"model": "sandbox/none"}, anthropic.NotFoundError, "not_found_error"),
+ERRORS: dict[str, tuple[dict[str, Any], type[anthropic.APIStatusError], str, str | None]] = {
+    "no messages": ({"messages": []}, anthropic.BadRequestError, "invalid_request_error", None),
+    "an unknown model": ({"model": "sandbox/none"}, anthropic.NotFoundError, "not_found_error", "model_not_found"),
     "a failing provider": (
         {"messages": [{"role": "user", "content": "[[fail 503]]"}]},
         anthropic.APIStatusError,
         "api_error",
+        None,
+    ),
+    "a thread": (
+        {"extra_body": {"thread": {"type": "create"}}},
+        anthropic.BadRequestError,
+        "invalid_request_error",
+        "thread_unsupported_request",
     ),
 }
 
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors_have_anthropics_shape(sdk: anthropic.Anthropic, name: str):
-    """The SDK reads type and message, and the request id finds it in the logs."""
-    fields, kind, word = ERRORS[name]
+    """The SDK reads type, message and code, and the request id finds it in the logs."""
+    fields, kind, word, code = ERRORS[name]
     with pytest.raises(kind) as raised:
         sdk.messages.create(**{**ASKED, **fields})
     body = raised.value.body
     assert isinstance(body, dict)
-    assert (body["type"], body["error"]["type"]) == ("error", word)
+    assert (body["type"], body["error"]["type"], raised.value.error_code) == ("error", word, code)
     assert body["request_id"] == raised.value.response.headers["x-request-id"] == raised.value.request_id
 
 

@@ -124,6 +124,24 @@ NOT_CACHING = ("azure/grok", "bedrock/openai", "cloudflare/", "cohere/", "huggin
 CACHING = [model for model in MODELS if not model.startswith(NOT_CACHING)]
 
 
+@anthropic.beta_tool
+def get_weather(city: str) -> str:
+    """The weather in a city."""
+    return f"22C in {city}"
+
+
+@both
+@pytest.mark.parametrize("model", ["anthropic/claude-opus-4-8", "openai/gpt-5.5"])
+def test_the_sdks_tool_runner_keeps_no_thread(claude, upstream, model, stream):
+    """It would have the provider keep the conversation, is told that nobody does here, and sends all of it."""
+    asked = {"role": "user", "content": "TOOLPLEASE"}
+    runner = claude.beta.messages.tool_runner(
+        model=model, max_tokens=1000, tools=[get_weather], messages=[asked], stream=stream
+    )
+    last = [turn.get_final_message() if stream else turn for turn in runner][-1]
+    assert "22C in" in last.content[-1].text
+
+
 @pytest.mark.parametrize("model", CACHING)
 def test_the_second_turn_is_read_from_the_cache(acted, upstream, model):
     """The prefix reaches the provider unchanged, with the markers it wants, though the billing block varies."""
