@@ -26,7 +26,7 @@ class Database:
         """`url`: from `engines.parse`."""
         self.url = url
         self.dialect = url.get_backend_name()
-        self._writing = engine(url, writing=True, connections=1)
+        self._writing = engine(url, writing=True, connections=1, synced=False)
         self._reading = engine(url, writing=False, connections=READERS)
         self._direct = engine(url, writing=True, connections=0)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="database-reader")

@@ -2,6 +2,7 @@
 
 import fcntl
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,9 @@ from sqlalchemy.pool import NullPool, QueuePool
 FILE: Final = "concentrate.db"
 BUSY_S: Final = 10
 """Longest wait for another process that writes to the same SQLite file."""
+
+_MAPPED: Final = 64 << 20
+"""Bytes of an SQLite file that are read in place: what is asked for again and again was written early."""
 
 _STATEMENT_MS: Final = 10_000
 _CONNECT_S: Final = 5
@@ -38,10 +42,11 @@ def parse(url: str | None, folder: Path) -> sa.URL:
     return parsed.set(drivername=scheme)
 
 
-def engine(url: sa.URL, *, writing: bool, connections: int) -> sa.Engine:
+def engine(url: sa.URL, *, writing: bool, connections: int, synced: bool = True) -> sa.Engine:
     """An engine whose transactions are for writing (on SQLite: `BEGIN IMMEDIATE`) or only read. Connects at the first use.
 
-    connections: kept open at most; 0 keeps none.
+    connections: kept open at most; 0 keeps none. synced: a commit is on the disk; without it, on SQLite, it survives the end
+    of the process but a power cut only once `Statements.sync` was called.
     """
     pool: dict[str, Any] = (
         {"poolclass": QueuePool, "pool_size": connections, "max_overflow": 0}
@@ -50,7 +55,8 @@ def engine(url: sa.URL, *, writing: bool, connections: int) -> sa.Engine:
     )
     if url.get_backend_name() == "sqlite":
         made = sa.create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False}, **pool)
-        sa.event.listen(made, "connect", _prepare_sqlite)
+        pragmas = (f"synchronous = {'FULL' if synced else 'NORMAL'}", "foreign_keys = ON", f"mmap_size = {_MAPPED}")
+        sa.event.listen(made, "connect", lambda connection, _: _prepare_sqlite(connection, pragmas))
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
         sa.event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))
         return made
@@ -67,10 +73,10 @@ def engine(url: sa.URL, *, writing: bool, connections: int) -> sa.Engine:
     return sa.create_engine(url, connect_args={**arguments, **url.query}, **pool)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def _prepare_sqlite(connection: sqlite3.Connection, pragmas: Sequence[str]) -> None:
     connection.isolation_level = None  # SQLAlchemy's `begin` event begins, and nobody else
     _use_wal(connection)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -4,6 +4,7 @@ Written for SQLite; PostgreSQL differs in the mark for parameters (`?`), in how 
 locking what was read (`FOR UPDATE`). Each text is spelled once. Errors are raised as SQLAlchemy raises them.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -12,6 +13,9 @@ import msgspec
 import sqlalchemy as sa
 
 _encode: Final = msgspec.json.Encoder().encode
+
+_SPELLED_MAX: Final = 8
+"""Values of a list that are spelled out, which costs SQLite less than reading them from JSON."""
 
 
 class Statements:
@@ -22,37 +26,39 @@ class Statements:
         self._postgres = connection.dialect.name == "postgresql"
         self._driver: Any = connection.connection
         self._cursor: Any = self._driver.cursor()
-        self._durable = True
+        self._log: int | None = None
 
     def rows(self, statement: str, values: Iterable[str]) -> Sequence[Any]:
         """What is found for a list of values; nothing for none, without asking."""
         listed = list(set(values))
         if not listed:
             return ()
-        self._execute(statement, (listed if self._postgres else _encode(listed).decode(),))
+        if self._postgres:
+            self._execute(_postgres(statement), (listed,))
+        elif len(listed) <= _SPELLED_MAX:
+            self._execute(_sqlite(statement, len(listed)), listed)
+        else:
+            self._execute(_sqlite(statement), (_encode(listed).decode(),))
         found: Sequence[Any] = self._cursor.fetchall()
         return found
 
     def run(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """The statement for each row."""
+        if not rows:
+            return
+        text = _postgres(statement) if self._postgres else statement
         if len(rows) == 1:
-            self._execute(statement, rows[0])
-        elif rows:
-            text = _spelled(statement, postgres=self._postgres)
-            try:
-                self._cursor.executemany(text, rows)
-            except Exception as error:
-                raise self._known(error, text) from error
+            self._execute(text, rows[0])
+            return
+        try:
+            self._cursor.executemany(text, rows)
+        except Exception as error:
+            raise self._known(error, text) from error
 
-    def begin(self, *, durable: bool) -> None:
-        """Begins a transaction. durable: it must survive a power cut; without it, it survives only the end of the process."""
+    def begin(self) -> None:
+        """Begins a transaction."""
         if not self._postgres:  # PostgreSQL begins by itself
-            self._make(durable=durable)
             self._execute("BEGIN IMMEDIATE", ())
-
-    def make_durable(self) -> None:
-        """Has transactions that are not of our own making last, too. Between two of them."""
-        self._make(durable=True)
 
     def commit(self) -> None:
         """Ends it. What is committed is seen by everybody."""
@@ -68,17 +74,27 @@ class Statements:
         except Exception as error:
             raise self._known(error, "ROLLBACK") from error
 
+    def sync(self) -> None:
+        """Has the disk keep what was committed, on a connection that is not `synced` (see `engines`). Raises `OSError`.
+
+        That is the log's file, as SQLite itself would do before it lets go of its lock: here others write meanwhile.
+        """
+        if self._postgres:
+            return
+        if self._log is None:
+            self._execute("PRAGMA database_list", ())
+            ((_, _, path),) = self._cursor.fetchall()
+            self._log = os.open(f"{path}-wal", os.O_RDONLY)
+        os.fdatasync(self._log)
+
     def close(self) -> None:
-        """Lets go of the cursor."""
+        """Lets go of the cursor and the log."""
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
         self._cursor.close()
 
-    def _make(self, *, durable: bool) -> None:
-        if durable is not self._durable and not self._postgres:
-            self._execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}", ())
-            self._durable = durable
-
-    def _execute(self, statement: str, parameters: tuple[Any, ...]) -> None:
-        text = _spelled(statement, postgres=self._postgres)
+    def _execute(self, text: str, parameters: Sequence[Any]) -> None:
         try:
             self._cursor.execute(text, parameters)
         except Exception as error:
@@ -91,7 +107,12 @@ class Statements:
 
 
 @lru_cache
-def _spelled(statement: str, *, postgres: bool) -> str:
-    if postgres:
-        return statement.replace("IN (:list)", "= ANY(%s)").replace("?", "%s")
-    return statement.replace(":list", "SELECT value FROM json_each(?)").replace(" FOR UPDATE", "")
+def _postgres(statement: str) -> str:
+    return statement.replace("IN (:list)", "= ANY(%s)").replace("?", "%s")
+
+
+@lru_cache
+def _sqlite(statement: str, values: int = 0) -> str:
+    """With its list spelled out, or as JSON for 0."""
+    listed = ",".join("?" * values) or "SELECT value FROM json_each(?)"
+    return statement.replace(":list", listed).replace(" FOR UPDATE", "")

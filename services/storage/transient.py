@@ -25,7 +25,7 @@ _POSTGRES = (
 
 def is_transient(error: BaseException) -> bool:
     """Whether the database, and not the statement, failed: gone, busy, full, or a deadlock."""
-    if isinstance(error, DisconnectionError | PoolTimeout):
+    if isinstance(error, DisconnectionError | PoolTimeout | OSError):
         return True
     if not isinstance(error, DBAPIError):
         return False

@@ -64,7 +64,7 @@ class Writer:
     """Writes for one process. Its thread starts with the first work and ends with `close`."""
 
     def __init__(self, engine: sa.Engine, *, waiting_max: int = WAITING_MAX) -> None:
-        """`engine`: begins writing transactions; one connection of it is used."""
+        """`engine`: begins writing transactions, and need not be `synced`; one connection of it is used."""
         self._engine = engine
         self._waiting_max = waiting_max
         self._queue: queue.SimpleQueue[_Pending | None] = queue.SimpleQueue()
@@ -168,10 +168,12 @@ class Writer:
             self._statements = Statements(self._connection)
         statements = self._statements
         if all(pending.kind.driven is not None for pending in work):
-            statements.begin(durable=any(pending.kind.durable(pending.work) for pending in work))
+            statements.begin()
             try:
                 answers = drive(statements, [(pending.kind, pending.work) for pending in work])
                 statements.commit()
+                if any(pending.kind.durable(pending.work) for pending in work):
+                    statements.sync()
             except Exception as error:
                 statements.rollback()
                 if is_transient(error):
@@ -180,11 +182,15 @@ class Writer:
                     return [error]
             else:
                 return answers
-        statements.make_durable()
         with self._connection.begin():
-            return apply(self._connection, statements, [(pending.kind, pending.work) for pending in work])
+            answers = apply(self._connection, statements, [(pending.kind, pending.work) for pending in work])
+        statements.sync()
+        return answers
 
     def _disconnect(self) -> None:
+        if self._statements is not None:
+            with contextlib.suppress(Exception):
+                self._statements.close()
         if self._connection is not None:
             with contextlib.suppress(Exception):
                 self._connection.invalidate()
