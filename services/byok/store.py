@@ -1,5 +1,6 @@
 """Provider credentials in the database. Every function runs in the transaction of its connection."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 
 from services.byok.tables import provider_credentials
 from services.storage.schema import upsert
+from services.storage.sealing import Sealer, Unsealable
 from services.tenancy.store import beyond
 from services.vocabulary.caller import OwnCredential
 
@@ -96,6 +98,19 @@ def sealed(connection: sa.Connection, id: str) -> tuple[str, bytes] | None:
     where = table.c.id == id, table.c.deleted_at.is_(None), table.c.disabled_at.is_(None)
     row = connection.execute(sa.select(table.c.provider, table.c.sealed).where(*where)).first()
     return None if row is None else (row.provider, row.sealed)
+
+
+def reseal(connection: sa.Connection, sealer: Sealer) -> int:
+    """Seals anew what was sealed with another key than the first that the sealer has; how many. What it cannot open stays."""
+    table, done = provider_credentials, 0
+    rows = connection.execute(sa.select(table.c.id, table.c.sealed).where(table.c.deleted_at.is_(None))).all()
+    for row in rows:
+        if sealer.stale(row.sealed):
+            with contextlib.suppress(Unsealable):
+                sealed = sealer.seal(sealer.open(row.sealed, row.id), row.id)
+                unchanged = table.c.id == row.id, table.c.sealed == row.sealed
+                done += connection.execute(table.update().where(*unchanged).values(sealed=sealed)).rowcount
+    return done
 
 
 def _made(row: sa.RowMapping) -> CredentialRow:

@@ -20,4 +20,4 @@ provider_credentials = sa.Table(
     sa.Column("deleted_at", sa.BigInteger),
     sa.Index(None, "org_id", "created_at"),
 )
-"""sealed: the variables, encrypted (`cipher.py`); emptied when the credential is deleted."""
+"""sealed: the variables, sealed for this id; emptied when the credential is deleted."""

@@ -165,9 +165,14 @@ class DatabaseKeyRing:
                 said = True
 
     async def _write_used(self) -> None:
+        if not self._used:
+            return
         used, self._used = self._used, {}
-        if used:
+        try:
             await self._database.writer.submit(lambda connection: store.used(connection, used))
+        except Overloaded:
+            self._used = used | self._used  # later ones are newer
+            raise
 
 
 def _key(authorization: str | None, x_api_key: str | None) -> str:

@@ -87,7 +87,7 @@ def delete(desk: Desk, request: asked.One) -> shapes.Deleted:
 
 
 def _sealed(desk: Desk, id: str, values: dict[str, str]) -> bytes:
-    return desk.tools.cipher.seal(msgspec.json.encode(values), id)
+    return desk.tools.sealer.seal(msgspec.json.encode(values), id)
 
 
 def _provider(desk: Desk, name: str) -> Provider:

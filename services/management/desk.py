@@ -9,10 +9,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import sqlalchemy as sa
 
-from services.byok.cipher import Cipher
 from services.catalog.schema import Provider
 from services.errors import NotFound, PermissionDenied
 from services.keys.secret import Hasher, key_of
+from services.storage.sealing import Sealer
 from services.tenancy import audit, store
 from services.tenancy.authority import Actor, Area, Owned, Verb, require
 from services.tenancy.rows import Organization, Team, User
@@ -52,7 +52,7 @@ class Tools:
     """
 
     hasher: Hasher
-    cipher: Cipher
+    sealer: Sealer
     provider: Callable[[str], Provider | None] = lambda _: None
     tiers: frozenset[str] | None = None
 

@@ -3,11 +3,13 @@
 import sqlite3
 from time import time
 
+from services.byok import store as byok
 from services.keys import first
 from services.keys.secret import Hasher, SecretUnusable, given_hasher, load_hasher
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.storage import ready
 from services.storage.database import Database
+from services.storage.sealing import Sealer, keys_of
 
 FILE = "keys.secret"
 
@@ -34,6 +36,16 @@ def hasher_of(settings: Settings) -> Hasher:
         raise SettingsError(f"CONCENTRATE_DATA_DIR: keys cannot be kept in {folder}: {error}.") from None
 
 
+def encryption_keys(settings: Settings) -> list[bytes]:
+    """The operator's keys for what is kept: the first seals, all open."""
+    return keys_of(settings.encryption_key.reveal()) if settings.encryption_key is not None else []
+
+
+def credentials_sealer(settings: Settings) -> Sealer:
+    """Provider credentials are always sealed: without the operator's keys, under one that is derived from the secret."""
+    return Sealer([*encryption_keys(settings), hasher_of(settings).derived("provider credentials")])
+
+
 def take_over(settings: Settings, database: Database, hasher: Hasher) -> None:
     """Makes the default organisation, and takes over the keys of older releases. Raises `SettingsError`."""
     try:
@@ -49,13 +61,17 @@ def take_over(settings: Settings, database: Database, hasher: Hasher) -> None:
 
 
 def first_key(settings: Settings) -> str | None:
-    """Makes sure that there is a key; a fresh one is returned, to be shown once. Raises `SettingsError`."""
+    """Makes sure that there is a key, and that provider credentials are sealed as `settings` say.
+
+    A fresh key is returned, to be shown once. Raises `SettingsError`.
+    """
     hasher = hasher_of(settings)
     database = ready(settings)
     take_over(settings, database, hasher)
     known = settings.bootstrap_key.reveal() if settings.bootstrap_key else None
     try:
         with database.begin() as connection:
+            byok.reseal(connection, credentials_sealer(settings))
             return first.bootstrap(connection, hasher, known, at=int(time()))
     except ValueError as error:
         raise SettingsError(f"{error}.") from None

@@ -5,16 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.byok.cipher import Cipher
 from services.catalog.reading import CatalogError, read
 from services.catalog.schema import Provider
 from services.management.desk import Tools
 from services.management.office import Office
 from services.runtime import settings
-from services.runtime.keys import hasher_of, take_over
+from services.runtime.keys import credentials_sealer, hasher_of, take_over
 from services.runtime.storage import ready
-
-SEALING = "provider credentials"
 
 
 @contextmanager
@@ -25,7 +22,7 @@ def opened(data_dir: Path | None) -> Iterator[Office]:
     hasher = hasher_of(configuration)
     database = ready(configuration)
     take_over(configuration, database, hasher)
-    yield Office(database, Tools(hasher, Cipher(hasher.derived(SEALING)), providers(configuration)))
+    yield Office(database, Tools(hasher, credentials_sealer(configuration), providers(configuration)))
 
 
 def providers(configuration: settings.Settings) -> Callable[[str], Provider | None]:

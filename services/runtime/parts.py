@@ -17,7 +17,6 @@ from services.adapters.own_credentials import SealedCredentials
 from services.billing.ledger.lease import Lease
 from services.billing.meter import LedgerMeter
 from services.billing.pricing import Pricing
-from services.byok.cipher import Cipher
 from services.byok.vault import Vault
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
@@ -40,8 +39,8 @@ from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.router import CatalogRouter
 from services.runtime import limits, storage
 from services.runtime.catalogues import Catalogues
-from services.runtime.keys import hasher_of
-from services.runtime.local_office import SEALING, providers
+from services.runtime.keys import credentials_sealer, hasher_of
+from services.runtime.local_office import providers
 from services.runtime.server import MESSAGE_BYTES_MAX
 from services.runtime.settings import Settings, SettingsError
 from services.runtime.state import State, state_of
@@ -138,8 +137,8 @@ class Parts:
         self._stack.push_async_callback(http.close)
         credentials = EnvironmentCredentials(_asked(self.catalogues.current), settings.environment)
         self.catalogues.follow(lambda catalog: credentials.show(_asked(catalog)))
-        cipher = Cipher(hasher_of(settings).derived(SEALING))
-        own = SealedCredentials(Vault(lambda: self.database, cipher).open, providers(settings), settings.environment)
+        vault = Vault(lambda: self.database, credentials_sealer(settings))
+        own = SealedCredentials(vault.open, providers(settings), settings.environment)
         return http, credentials, own
 
     def adapters(self) -> Adapters:
@@ -197,10 +196,9 @@ class Parts:
 
     def office(self) -> Office:
         """Administration."""
-        hasher = hasher_of(self.settings)
-        tools = Tools(
-            hasher, Cipher(hasher.derived(SEALING)), providers(self.settings), limits.tiers(self.settings).names
-        )
+        settings = self.settings
+        sealer, tiers = credentials_sealer(settings), limits.tiers(settings).names
+        tools = Tools(hasher_of(settings), sealer, providers(settings), tiers)
         return Office(self.database, tools, self.keys)
 
     def channel(self, address: str) -> grpc.aio.Channel:

@@ -126,7 +126,7 @@ class Settings:
         Secret | None,
         Variable(
             "CONCENTRATE_ENCRYPTION_KEY",
-            "Seals stored content (AES-256-GCM): 32 bytes in base64. Older keys after a comma still open what they sealed.",
+            "Seals content and provider credentials (AES-256-GCM): 32 bytes in base64. Older keys after a comma still open.",
         ),
     ] = None
     store_days: Annotated[

@@ -19,10 +19,11 @@ from services.responses.state.conversations_typed import TypedConversations
 from services.responses.state.http_service import StoredHttp
 from services.responses.state.stored import Stored
 from services.responses.state.summaries import Summaries
+from services.runtime.keys import encryption_keys
 from services.runtime.service import Service
 from services.runtime.settings import Settings
 from services.storage.database import Database
-from services.storage.sealing import Sealer, keys_of
+from services.storage.sealing import Sealer
 from services.store.store import DAY_S, Store
 
 
@@ -38,8 +39,7 @@ class State(NamedTuple):
 
 def state_of(settings: Settings, database: Database, responses: Responses) -> State:
     """Stored responses, work in the background (not started), and conversations."""
-    key = settings.encryption_key
-    sealer = Sealer(keys_of(key.reveal()) if key is not None else ())
+    sealer = Sealer(encryption_keys(settings))
     store, summaries = Store(database, sealer, retention_s=settings.store_days * DAY_S), Summaries(sealer)
     asking, stored = Asking(store, summaries), Stored(store)
     background = Background(

@@ -46,6 +46,10 @@ class Sealer:
         sealed = self._ciphers[self._first].encrypt(nonce, content, about.encode())
         return _SEALED + self._first + nonce + sealed
 
+    def stale(self, kept: bytes) -> bool:
+        """Whether it was sealed otherwise than it would be now: with another key, or not at all."""
+        return kept[: 1 + _FINGERPRINT] != _SEALED + self._first if self._first is not None else False
+
     def open(self, kept: bytes, about: str) -> bytes:
         """The content itself. Raises `Unsealable`."""
         if kept[:1] == _PLAIN:

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from services.byok.cipher import Cipher
 from services.keys import first
 from services.keys.keyring import DatabaseKeyRing
 from services.keys.secret import load_hasher
@@ -13,6 +12,7 @@ from services.management.desk import Tools
 from services.management.office import Office
 from services.management.shapes import ApiKey
 from services.storage.database import Database
+from services.storage.sealing import Sealer
 from tests.storage import kit
 
 
@@ -33,7 +33,7 @@ class Keys:
         folder.mkdir(parents=True, exist_ok=True)
         self.hasher = load_hasher(folder / "keys.secret")
         self.ring = DatabaseKeyRing(database, self.hasher, clock=clock, monotonic_clock=clock)
-        self.office = Office(database, Tools(self.hasher, Cipher(self.hasher.derived("x"))), clock=clock)
+        self.office = Office(database, Tools(self.hasher, Sealer([self.hasher.derived("x")])), clock=clock)
         with database.begin() as connection:
             first.begin(connection, self.hasher, at=int(clock()))
 

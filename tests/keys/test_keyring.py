@@ -144,12 +144,19 @@ class TestStaleness:
         with pytest.raises(Overloaded):
             await keys.ring.verify(f"Bearer {key}", None)
 
-    async def test_last_use_is_written_in_one_go(self, both: Keys, clock: Clock):
+    async def test_last_use_is_written_in_one_go(self, both: Keys, clock: Clock, monkeypatch: pytest.MonkeyPatch):
         """Not when a key is used, but later and for all keys together; never back in time."""
+
+        async def full(*_: object) -> None:
+            raise Overloaded("Too much is waiting.", retry_after=1)
+
         (key, _), (unused, _) = both.create("a"), both.create("b")
         for _ in range(3):
             clock.now += 7
             await both.ring.verify(f"Bearer {key}", None)
+        with monkeypatch.context() as patched, pytest.raises(Overloaded):
+            patched.setattr(both.database.writer, "submit", full)
+            await both.ring._write_used()  # nothing is lost: it is written next time
         assert {row.name: row.last_used_at for row in both.rows()} == {"a": None, "b": None}
         await both.ring.close()
         assert {row.name: row.last_used_at for row in both.rows()} == {"a": 1021, "b": None}

@@ -10,7 +10,6 @@ import pytest
 import sqlalchemy as sa
 
 from services.byok import store as byok
-from services.byok.cipher import CannotOpen, Cipher
 from services.byok.vault import Vault
 from services.catalog.reading import read
 from services.errors import NotFound, PermissionDenied
@@ -19,6 +18,7 @@ from services.management import money_requests, operations, requests
 from services.management.desk import Desk, Fresh, Tools
 from services.management.office import Office
 from services.management.operations import ALL
+from services.storage.sealing import Sealer, Unsealable
 from services.tenancy.authority import COMMAND_LINE
 from services.tenancy.tables import audit
 from tests.keys.kit import Clock, Keys, opened
@@ -30,7 +30,7 @@ ROWS = {row.id: row for row in read().providers}
 @pytest.fixture(params=KINDS)
 async def keys(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Keys]:
     async with opened(tmp_path, Clock(), url_of(request)) as made:
-        tools = Tools(made.hasher, Cipher(b"c" * 32), ROWS.get)
+        tools = Tools(made.hasher, Sealer([b"c" * 32]), ROWS.get)
         made.office = Office(made.database, tools, made.ring, clock=made.ring._clock)
         yield made
 
@@ -94,6 +94,18 @@ async def test_use_is_summed_on_either_database(keys: Keys):
         assert keys.office.run_here(operations.LIST_USAGE, money_requests.ListUsage(group_by=by)).data == []
 
 
+async def test_credentials_are_sealed_anew_when_the_key_changes(keys: Keys):
+    """Once that is done the old key may go; what only a lost key opens stays as it is."""
+    old, new = b"c" * 32, b"n" * 32
+    made = keys.office.run_here(
+        operations.CREATE_PROVIDER_CREDENTIAL, requests.CreateProviderCredential(provider="openai", secret="s" * 24)
+    )
+    for sealer, count in ((Sealer([new]), 0), (Sealer([new, old]), 1), (Sealer([new, old]), 0)):
+        with keys.database.begin() as connection:
+            assert byok.reseal(connection, sealer) == count
+    assert await Vault(lambda: keys.database, Sealer([new])).open(made.id) == ("openai", {"OPENAI_API_KEY": "s" * 24})
+
+
 async def test_a_credential_is_sealed_for_its_row_and_secret(keys: Keys):
     """Copied into another row, or read with another secret, it opens nothing; deleted, it is gone from the database."""
     made = [
@@ -102,15 +114,15 @@ async def test_a_credential_is_sealed_for_its_row_and_secret(keys: Keys):
         )
         for secret in ("first-secret-0123456789", "second-secret-012345678")
     ]
-    cipher = keys.office._tools.cipher
-    vault = Vault(lambda: keys.database, cipher)
+    sealer = keys.office._tools.sealer
+    vault = Vault(lambda: keys.database, sealer)
     assert await vault.open(made[0].id) == ("openai", {"OPENAI_API_KEY": "first-secret-0123456789"})
     _, sealed = await keys.database.read(lambda connection: byok.sealed(connection, made[0].id))
     assert b"first-secret" not in sealed
-    for other, id in ((Cipher(b"d" * 32), made[0].id), (cipher, made[1].id)):
-        with pytest.raises(CannotOpen):
+    for other, id in ((Sealer([b"d" * 32]), made[0].id), (sealer, made[1].id)):
+        with pytest.raises(Unsealable):
             other.open(sealed, id)
-    assert await Vault(lambda: keys.database, Cipher(b"d" * 32)).open(made[0].id) is None
+    assert await Vault(lambda: keys.database, Sealer([b"d" * 32])).open(made[0].id) is None
     keys.office.run_here(operations.DELETE_PROVIDER_CREDENTIAL, requests.One(id=made[0].id))
     assert await vault.open(made[0].id) is None
     with keys.database.begin() as connection:
