@@ -12,13 +12,11 @@ from services.chat.projection import Projection
 from services.chat.writing import Answered, ProjectedWriter, Writer
 from services.errors import GatewayError, InternalError, ProviderFailed
 from services.generation.generation import Generation
+from services.surface import sse
 from services.surface.cost import public_cost
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Event, Loss, NativeAnswer, NativeEvent
-
-DONE: Final = b"data: [DONE]\n\n"
-PING: Final = b": ping\n\n"  # a comment: every parser reads over it, every idle timer sees it
 
 _NOT_STORED: Final = Loss("store", "dropped", "Only answers of the Responses API are kept.")
 
@@ -28,7 +26,7 @@ _log: Final = structlog.get_logger(__name__)
 class Answer:
     """The answer to one request, in whichever lane its provider turns out to answer."""
 
-    ping = PING
+    ping = sse.PING
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
@@ -63,11 +61,11 @@ class Answer:
             last = writer.complete(cost)
         except Exception as error:  # noqa: BLE001  # whatever happens, the stream says so and ends properly
             last = self._failure(error, await generation.settle_failed())
-        yield last + DONE
+        yield last + sse.DONE
 
     def failed(self, call: Call, error: Exception) -> bytes:  # noqa: ARG002  # it is in the request already
         """The whole stream of an answer that failed before any provider began it."""
-        return self._failure(error, None) + DONE
+        return self._failure(error, None) + sse.DONE
 
     def _failure(self, error: Exception, cost: Cost | None) -> bytes:
         """What the SDKs take for a failure: an object with `error`. `cost`: of what was generated before it."""

@@ -85,6 +85,8 @@ class Items:
             case "compaction" if isinstance(block.content, str):
                 text = Text(block.content, cache(block.cache_control))
                 self._add(Message("assistant", [text]), Place(path, (path,)))
+            case "compaction" if block.content is None:
+                pass  # one that failed: it stands for nothing
             case other:
                 self._add(Hosted(other, raw, FORMAT), Place(path))
 

@@ -19,6 +19,7 @@ READ: Final = frozenset(
         "image",
         "document",
         "search_result",
+        "tool_reference",
         "tool_use",
         "tool_result",
         "thinking",
@@ -82,6 +83,8 @@ class Parts:
                 self._document(block, path)
             case "search_result":
                 self._search_result(block, path)
+            case "tool_reference":
+                self._tool_reference(block, path)
             case _:
                 return False
         return True
@@ -142,6 +145,15 @@ class Parts:
         self.content(block.content, f"{path}.content")
         self._mark_last(cache(block.cache_control))
         self._losses.append(Loss(path, "emulated", "Sent as text: only Anthropic's models cite search results."))
+
+    def _tool_reference(self, block: Block, path: str) -> None:
+        """What a search for tools found: all that a request has are there from its beginning."""
+        if not block.tool_name:
+            raise lacking("tool_name", path)
+        self.add(Text(f"The tool {block.tool_name} is available.", cache(block.cache_control)), path)
+        self._losses.append(
+            Loss(path, "emulated", "Sent as text: only Anthropic loads tools when they are referred to.")
+        )
 
     def _mark_last(self, marker: Cache | None) -> None:
         if marker is not None and self.parts and isinstance(self.parts[-1], Text | Image | File):

@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from services.messages.objects import AnthropicMessage
-from services.messages.sse import frame
 from services.surface.cost import public_cost
+from services.surface.sse import frame
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import NativeEvent, Opened
 from services.vocabulary.seal import seal

@@ -133,7 +133,7 @@ class MessageUsage(msgspec.Struct):
     output_tokens: int
     output_tokens_details: OutputDetails
     server_tool_use: ServerToolUse | None
-    service_tier: str = "standard"
+    service_tier: Literal["standard", "priority"] = "standard"
 
 
 class StopDetails(msgspec.Struct, tag="refusal"):
@@ -263,7 +263,7 @@ def public_usage(usage: Usage) -> MessageUsage:
         output_tokens=usage.output,
         output_tokens_details=OutputDetails(usage.reasoning),
         server_tool_use=ServerToolUse(usage.web_searches) if usage.web_searches else None,
-        service_tier=usage.tier or "standard",
+        service_tier="priority" if usage.tier == "priority" else "standard",  # clients know no tier of other providers
     )
 
 

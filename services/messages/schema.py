@@ -108,6 +108,7 @@ class Block(msgspec.Struct, frozen=True):
     name: str | None = None
     input: msgspec.Raw = msgspec.Raw()
     tool_use_id: str | None = None
+    tool_name: str | None = None
     content: str | list[msgspec.Raw] | None = None
     is_error: bool | None = None
     thinking: str | None = None

@@ -9,15 +9,18 @@ import structlog
 from services import errors_anthropic
 from services.errors import GatewayError, InternalError, InvalidRequest
 from services.generation.generation import Generation
-from services.messages import sse
 from services.messages.intake import Reading
 from services.messages.native import NativeLane
 from services.messages.objects import AnthropicMessage, message_id, public_usage
 from services.messages.projection import Projection
+from services.surface import sse
+from services.surface.serving import native_answer
 from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call
-from services.vocabulary.event import Loss, NativeAnswer, NativeEvent
+from services.vocabulary.event import Loss, NativeEvent
 from services.vocabulary.usage import Usage
+
+PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 _log: Final = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
@@ -26,7 +29,7 @@ _encoder: Final = msgspec.json.Encoder()
 class MessagesSurface:
     """Implements `surface.serving.Surface` for one request. `request_id`: what errors name it by."""
 
-    ping = sse.PING
+    ping = PING
 
     def __init__(self, reading: Reading, request_id: str | None) -> None:
         self._reading = reading
@@ -107,13 +110,7 @@ class MessagesSurface:
                 yield self._error(error)
 
     async def _native_whole(self, generation: Generation) -> bytes:
-        body = b""
-        async with generation:
-            async for batch in generation.batches:
-                for event in batch:
-                    if isinstance(event, NativeAnswer):
-                        body = event.body
-            cost = await generation.settle()
+        body, cost = await native_answer(generation)
         return NativeLane(self._message(generation), generation.opened).body(body, cost)
 
     # ---- what both begin with ----------------------------------------------------------------------------------------

@@ -8,11 +8,11 @@ from concentrate.http.v1 import http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.ports import KeyRing
-from services.responses import sse
 from services.responses.counting import Counting
 from services.responses.service import Kept, Responses
 from services.responses.state.asking import Asked, Asking
 from services.responses.state.background import Background
+from services.surface import sse
 from services.surface.credentials import credentials
 from services.surface.serving import JSON, Context, read_body, serve, write, write_stream
 from services.vocabulary.caller import Caller

@@ -17,10 +17,10 @@ from services.responses.echo import losses, skeleton
 from services.responses.keeping import STATELESS, State
 from services.responses.objects import Response, failure
 from services.responses.projection import stream_error
-from services.responses.sse import frame as sse_frame
 from services.responses.stream_events import ErrorEvent, ResponseFailed, StreamEvent
 from services.responses.totals import public_usage
 from services.surface.cost import public_cost
+from services.surface.sse import frame as sse_frame
 from services.vocabulary.call import Call
 from services.vocabulary.cost import Cost
 from services.vocabulary.event import Loss, NativeEvent, Opened

@@ -15,16 +15,18 @@ import structlog
 from services.errors import GatewayError, InternalError
 from services.generation.generation import Generation
 from services.generation.generator import Generator
-from services.responses import sse
 from services.responses.echo import own_paths
 from services.responses.keeping import STATELESS, Recorder, State
 from services.responses.native import TERMINAL, NativeLane, status_of, unkept
 from services.responses.objects import Response
 from services.responses.projection import Projection
+from services.responses.sse import ending as last_frame
 from services.responses.stream_events import StreamEvent, Terminal
+from services.surface import sse
+from services.surface.serving import native_answer
 from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
-from services.vocabulary.event import NativeAnswer, NativeEvent, Opened
+from services.vocabulary.event import NativeEvent, Opened
 
 SURFACE: Final = "responses"
 
@@ -175,13 +177,7 @@ class Responses:
             yield await _recorded(last, recorder) + sse.DONE
 
     async def _native_whole(self, generation: Generation, recorder: Recorder | None) -> bytes:
-        body = b""
-        async with generation:
-            async for batch in generation.batches:
-                for event in batch:
-                    if isinstance(event, NativeAnswer):
-                        body = event.body
-            cost = await generation.settle()
+        body, cost = await native_answer(generation)
         body = _lane(generation, recorder).body(body, cost)
         if recorder is not None:
             body = await _keep_body(recorder, generation, status_of(body), body, -1)
@@ -221,7 +217,7 @@ async def _recorded(events: list[StreamEvent], recorder: Recorder | None) -> byt
     frames = sse.frames(events[:-1])
     recorder.add(frames)
     body = await _keep(recorder, last.response, last.sequence_number)
-    return frames + sse.ending(str(last.__struct_config__.tag), body, last.sequence_number)
+    return frames + last_frame(str(last.__struct_config__.tag), body, last.sequence_number)
 
 
 async def _keep(recorder: Recorder, response: Response, number: int) -> bytes:

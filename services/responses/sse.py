@@ -1,20 +1,6 @@
-"""Writing server-sent events: `event:` and `data:` lines, LF only, whole frames."""
+"""Server-sent events of this format, where more than the event itself is at hand, or less."""
 
-from typing import Final
-
-import msgspec
-
-from services.responses.stream_events import StreamEvent
-
-DONE: Final = b"data: [DONE]\n\n"
-PING: Final = b": ping\n\n"  # a comment: every parser reads over it, every idle timer sees it
-
-_encoder = msgspec.json.Encoder()
-
-
-def frame(name: str, data: bytes) -> bytes:
-    """One frame. `data` is one line of JSON."""
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+from services.surface.sse import frame
 
 
 def ending(name: str, body: bytes, number: int) -> bytes:
@@ -26,8 +12,3 @@ def data_of(frames: bytes) -> list[bytes]:
     """The data of each event of some frames of ours; the `[DONE]` at the end is none."""
     found = [each.partition(b"data: ")[2] for each in frames.split(b"\n\n")]
     return [data for data in found if data.startswith(b"{")]
-
-
-def frames(events: list[StreamEvent]) -> bytes:
-    """The frames of some public events."""
-    return b"".join([frame(str(event.__struct_config__.tag), _encoder.encode(event)) for event in events])

@@ -7,12 +7,12 @@ import msgspec
 
 from services.errors import InvalidRequest
 from services.ports import KeyRing
-from services.responses import sse
 from services.responses.keeping import Unkept
 from services.responses.projection import Projection
 from services.responses.service import Responses
 from services.responses.session import Sessions
 from services.responses.state.asking import Asking
+from services.surface import sse
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Finished, Opened
 

@@ -14,9 +14,9 @@ from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 from services.generation import deadline
 from services.mirror import mirror
 from services.ports import KeyRing
-from services.responses import sse
 from services.responses.objects import Response
 from services.responses.service import Responses
+from services.responses.sse import data_of
 from services.responses.state.asking import Asking, tenant_of
 from services.responses.state.background import Background
 from services.responses.state.compaction import Compaction
@@ -143,7 +143,7 @@ async def _write_kept(context: Context, source: AsyncIterator[bytes]) -> None:
     """Events that were kept as JSON, a message each."""
     async with aclosing(source) as pieces:  # type: ignore[type-var]  # a generator
         async for frames in pieces:
-            for data in sse.data_of(frames):
+            for data in data_of(frames):
                 event = answer(stream_event_pb2.StreamEvent(), data)
                 if event.WhichOneof("event") is not None:  # else of a type that only a provider knows
                     await context.write(event)

@@ -18,6 +18,8 @@ from services.generation.heads import collect
 from services.surface.patience import patience_s
 from services.surface.pump import Pump
 from services.vocabulary.call import Call
+from services.vocabulary.cost import Cost
+from services.vocabulary.event import NativeAnswer
 
 JSON: Final = "application/json"
 EVENTS: Final = "text/event-stream"
@@ -83,6 +85,18 @@ async def answered(generation: Generation, answer: Awaitable[Answer]) -> Answer:
     except GatewayError as error:
         error.headers += generation.headers
         raise
+
+
+async def native_answer(generation: Generation) -> tuple[bytes, Cost | None]:
+    """A whole answer in the client's own format, as the provider gave it, and what it costs."""
+    body = b""
+    async with generation:
+        async for batch in generation.batches:
+            for event in batch:
+                if isinstance(event, NativeAnswer):
+                    body = event.body
+        cost = await generation.settle()
+    return body, cost
 
 
 async def head(context: Context, headers: Sequence[tuple[str, str]]) -> None:

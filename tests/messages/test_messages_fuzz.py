@@ -24,12 +24,13 @@ source = st.fixed_dictionaries(
 )
 KINDS = [
     *("text", "image", "document", "search_result", "tool_use", "tool_result", "thinking", "redacted_thinking"),
-    *("compaction", "server_tool_use", "web_search_tool_result", "container_upload", "x"),
+    *("compaction", "tool_reference", "server_tool_use", "web_search_tool_result", "container_upload", "x"),
 ]
 
 
 def block(inner: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
-    fields = {"text": words, "thinking": words, "signature": words, "data": words, "name": words, "id": words}
+    named = ("text", "thinking", "signature", "data", "name", "id", "tool_name")
+    fields: dict[str, st.SearchStrategy[object]] = dict.fromkeys(named, words)
     fields |= {"tool_use_id": words, "input": st.sampled_from([{}, {"a": 1}, [], None]), "is_error": st.booleans()}
     fields |= {"source": source | words, "content": words | st.lists(inner, max_size=2), "cache_control": marker}
     return st.fixed_dictionaries({"type": st.sampled_from(KINDS)}, optional=fields)

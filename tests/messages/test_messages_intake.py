@@ -102,6 +102,20 @@ ITEMS = {
         [blocks("assistant", {"type": "compaction", "content": "so far"})],
         [Message("assistant", [Text("so far")])],
     ),
+    "a compaction that failed": ([blocks("assistant", {"type": "compaction", "content": None})], []),
+    "tools that a search found": (
+        [
+            blocks(
+                "user",
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t1",
+                    "content": [{"type": "tool_reference", "tool_name": "f"}],
+                },
+            )
+        ],
+        [ToolResult("t1", [Text("The tool f is available.")])],
+    ),
 }
 
 

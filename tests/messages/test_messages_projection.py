@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.messages.objects import STOP_REASONS
+from services.messages.objects import STOP_REASONS, public_usage
 from services.vocabulary.event import (
     Citation,
     Finished,
@@ -203,6 +203,8 @@ def test_usage_has_anthropics_classes():
         "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0},
         "service_tier": "standard",
     }
+    tiers = {"": "standard", "priority": "priority", "flex": "standard"}
+    assert {tier: public_usage(Usage(tier=tier)).service_tier for tier in tiers} == tiers
 
 
 def test_the_first_event_estimates_the_input():

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.responses import sse
+from services.surface import sse
 from services.surface.pump import Pump
 
 pytestmark = pytest.mark.virtual_time

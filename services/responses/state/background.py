@@ -16,7 +16,6 @@ import msgspec
 import structlog
 
 from services.errors import GatewayError, InternalError, Overloaded
-from services.responses import sse
 from services.responses.echo import skeleton
 from services.responses.service import Responses
 from services.responses.state import items
@@ -27,6 +26,7 @@ from services.responses.state.stored import Stored
 from services.responses.stream_events import ErrorEvent, ResponseCreated, StreamError
 from services.store.records import Record, Task
 from services.store.store import Store
+from services.surface import sse
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Opened
 

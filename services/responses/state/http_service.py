@@ -6,11 +6,11 @@ from concentrate.http.v1 import stored_http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
 from services.ports import KeyRing
-from services.responses import sse
 from services.responses.state.asking import tenant_of
 from services.responses.state.compaction import Compaction
 from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
+from services.surface import sse
 from services.surface.credentials import credentials
 from services.surface.serving import JSON, Context, read_body, write, write_stream
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from services.responses import sse
+from services.responses.sse import ending as last_frame
 from services.store.records import Frames, Kept
 
 _ENDINGS: Final = {"completed": "response.completed", "failed": "response.failed"}
@@ -38,4 +38,4 @@ def last_number(frames: bytes) -> int:
 
 def ending(kept: Kept) -> bytes:
     """The last event of a response that has ended. A cancelled one is incomplete to those who follow it."""
-    return sse.ending(_ENDINGS.get(kept.status, "response.incomplete"), kept.body, kept.last_number)
+    return last_frame(_ENDINGS.get(kept.status, "response.incomplete"), kept.body, kept.last_number)

@@ -8,13 +8,13 @@ from typing import Final
 import msgspec
 
 from services.errors import InvalidRequest, NotFound
-from services.responses import sse
 from services.responses.state import items, replay
 from services.responses.state.endings import ended
 from services.responses.state.pages import ItemList, Page, item_list, no_item
 from services.store.records import Frames, ItemRow, Kept, Record, Turn
 from services.store.responses import FRAMES_AT_ONCE
 from services.store.store import Store
+from services.surface import sse
 
 LOOK_AGAIN_S: Final = 0.2
 """How often a stream that another process makes is looked at."""

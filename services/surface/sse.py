@@ -1,11 +1,12 @@
-"""Server-sent events of this format: each has a name, which clients go by."""
+"""Writing server-sent events: `event:` and `data:` lines, LF only, whole frames."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from services.messages.objects import Event
+DONE: Final = b"data: [DONE]\n\n"
+PING: Final = b": ping\n\n"  # a comment: every parser reads over it, every idle timer sees it
 
 _encoder = msgspec.json.Encoder()
 
@@ -15,9 +16,6 @@ def frame(name: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
 
 
-def frames(events: Sequence[Event]) -> bytes:
-    """The frames of some events."""
+def frames(events: Sequence[msgspec.Struct]) -> bytes:
+    """The frames of some public events, each named by its tag."""
     return b"".join([frame(str(event.__struct_config__.tag), _encoder.encode(event)) for event in events])
-
-
-PING: Final = b'event: ping\ndata: {"type": "ping"}\n\n'
