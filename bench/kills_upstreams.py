@@ -79,10 +79,14 @@ class OwnProvider:
         await response.prepare(request)
         with contextlib.suppress(ConnectionError):
             for event in _events(tokens):
+                await asyncio.sleep(self.pause_s(number, event["sequence_number"]))
                 await response.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
-                await asyncio.sleep(PACE_S)
             self._finished.add(number)
         return response
+
+    def pause_s(self, number: int, index: int) -> float:  # noqa: ARG002  # for others to vary
+        """Seconds before an event of a call."""
+        return PACE_S
 
 
 @dataclass

@@ -18,17 +18,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import sqlalchemy as sa
 import uvloop
 
 from bench import load
+from bench.kills_upstreams import OwnProvider
 from bench.processes import Process, resident_mb
-from bench.run import KEY, SCENARIOS, Target, start_gateway
-from bench.state_kit import MODEL, begin_many, cut_many, wait_for_all
+from bench.run import SCENARIOS, Scenario, Target, start_gateway
+from bench.state_kit import MODEL, Ended, begin_many, cut_many, wait_for_all
+from services.billing.ledger.tables import transfers
+from services.errors import InternalError
+from services.storage.database import open_database
 from tests.gateway import Gateway, serving
 from tests.postgres import serving_postgres
 
@@ -52,36 +58,49 @@ def resume(runs: int) -> bool:
     return True
 
 
+class SlowProvider(OwnProvider):
+    """Every other call is silent at first, so that nothing is seen of it when a worker dies; the rest comes slowly."""
+
+    def pause_s(self, number: int, index: int) -> float:
+        """See `OwnProvider`."""
+        if number % 2:
+            return 0.1
+        return 0.0 if index else 2.5
+
+
 def kill(count: int) -> bool:
-    settings = {"WORKERS": "2", "BACKGROUND_LEASE_SECONDS": "2", "CONCENTRATE_ACCESS_LOG": "off"}
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, serving(Path(folder), settings) as gateway:
-        states, charged = asyncio.run(_kill(gateway, count))
-    print(f"{count} responses, two workers killed: {dict(states)}; posted per response: {dict(charged)}")
-    return sum(states.values()) == count and set(charged) <= {0, 1}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        found, posted = asyncio.run(_kill(Path(folder), count))
+    states = Counter((state, code) for state, code in found.values())
+    print(f"{count} responses, two workers killed: {dict(states)}; posted: {dict(Counter(posted.values()))}")
+    once = all(posted[each] == (state == "completed") for each, (state, _) in found.items())
+    return len(found) == count and once and set(states) <= {("completed", None), ("failed", InternalError.code)}
 
 
-async def _kill(gateway: Gateway, count: int) -> tuple[Counter[str], Counter[int]]:
-    async with httpx.AsyncClient(base_url=gateway.url, headers=gateway.headers, timeout=30) as client:
-        ids = await begin_many(client, count // 2, "word [[wait 2500]]")
-        ids += await begin_many(client, count - count // 2, "a b c d e f [[delay 600]]")
-        for _ in range(2):
-            await asyncio.sleep(1)
-            os.kill(gateway.workers()[0], signal.SIGKILL)
-        states = await wait_for_all(client, ids, 60)
-    return states, charges(gateway, ids)
-
-
-def charges(gateway: Gateway, ids: list[str]) -> Counter[int]:
-    """How often each response was posted to the ledger."""
-    import sqlite3  # noqa: PLC0415 - for this proof alone
-
-    found: Counter[int] = Counter()
-    database = gateway.log.parent / "data" / "concentrate.db"
-    with sqlite3.connect(database) as connection:
-        for response_id in ids:
-            query = "SELECT count(*) FROM usage WHERE response_id = ?"
-            found[connection.execute(query, (response_id,)).fetchone()[0]] += 1
-    return found
+async def _kill(folder: Path, count: int) -> tuple[dict[str, Ended], dict[str, int]]:
+    """How each response ended, and how often it was posted to the ledger."""
+    provider = SlowProvider()
+    settings = {
+        "WORKERS": "2",
+        "BACKGROUND_LEASE_SECONDS": "2",
+        "CONCENTRATE_ACCESS_LOG": "off",
+        "CONCENTRATE_BOOTSTRAP_CREDITS_USD": "1000",
+        **await provider.start(folder),
+    }
+    with ExitStack() as stack:
+        gateway = await asyncio.to_thread(stack.enter_context, serving(folder, settings))
+        async with httpx.AsyncClient(base_url=gateway.url, headers=gateway.headers, timeout=30) as client:
+            ids = await begin_many(client, count, "call {} please", model=provider.models[0])
+            for _ in range(2):
+                await asyncio.sleep(1)
+                os.kill(gateway.workers()[0], signal.SIGKILL)
+            found = await wait_for_all(client, ids, 60)
+        database = open_database(folder / "data")
+        with database.begin() as connection:
+            query = sa.select(transfers.c.response_id).where(transfers.c.kind == "capture")
+            posted = Counter(connection.execute(query).scalars())
+    await provider.stop()
+    return found, {each: posted[each] for each in ids}
 
 
 def curve() -> bool:
@@ -155,26 +174,35 @@ def cost(rounds: int) -> bool:
         stack.callback(process.stop)
         gateway = Target(port, [process])
         for scenario in SCENARIOS:
-            if not scenario.name.startswith(("native", "anthropic")) or "paced" in scenario.name:
-                continue
-            plain = scenario.work()
-            body = json.dumps({**json.loads(plain.body), "store": True}).encode()
-            kept = load.Work(body, plain.count, plain.connections, plain.ends_with, KEY)
-            ratios, costs = [], []
-            for work in (plain, kept):
-                runner.run(load.run(port, work))
-            for _ in range(rounds):
-                first, second = runner.run(gateway.cost(plain)), runner.run(gateway.cost(kept))
-                ratios.append(second.total / first.total)
-                costs.append((first.total, second.total))
-            ratio = statistics.median(ratios)
-            before, after = (statistics.median(each) for each in zip(*costs, strict=True))
-            print(
-                f"{scenario.name:28} store false {before:6.0f} µs, true {after:6.0f} µs per request: "
-                f"{ratio:.2f} ({min(ratios):.2f}-{max(ratios):.2f}) <= {RATIO_MAX}{'' if ratio <= RATIO_MAX else ' MISSED'}"
-            )
-            met &= ratio <= RATIO_MAX
+            if scenario.name.startswith(("native", "anthropic")) and "paced" not in scenario.name:
+                met &= _cost(scenario, gateway, runner, rounds)
     return met
+
+
+PIECES: Final = 3
+"""Into so many a round is cut, the two kinds in turns: the machine is another one a second later."""
+
+
+def _cost(scenario: Scenario, gateway: Target, runner: asyncio.Runner, rounds: int) -> bool:
+    plain = scenario.work()
+    piece = replace(plain, count=plain.count // PIECES)
+    kept = replace(piece, body=json.dumps({**json.loads(plain.body), "store": True}).encode())
+    for work in (plain, kept):
+        runner.run(load.run(gateway.port, work))
+    ratios, costs = [], []
+    for number in range(rounds * PIECES):
+        order = (piece, kept) if number % 2 else (kept, piece)
+        spent = {work.body: runner.run(gateway.cost(work)).total for work in order}
+        ratios.append(spent[kept.body] / spent[piece.body])
+        costs.append((spent[piece.body], spent[kept.body]))
+    ratio = statistics.median(ratios)
+    before, after = (statistics.median(each) for each in zip(*costs, strict=True))
+    low, _, high = statistics.quantiles(ratios, n=4)
+    print(
+        f"{scenario.name:28} store false {before:6.0f} µs, true {after:6.0f} µs per request: "
+        f"{ratio:.2f} (half of them {low:.2f}-{high:.2f}) <= {RATIO_MAX}{'' if ratio <= RATIO_MAX else ' MISSED'}"
+    )
+    return ratio <= RATIO_MAX
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -75,31 +74,32 @@ async def cut_many(urls: Sequence[str], headers: dict[str, str], runs: int, *, a
         return sum(await asyncio.gather(*[one(cut, rng.randrange(10**9)) for cut in cuts]))
 
 
-async def begin_many(client: httpx.AsyncClient, count: int, text: str) -> list[str]:
-    """Ids of responses that are made in the background."""
-    answers = await asyncio.gather(
-        *[
-            client.post("/v1/responses", json={"model": MODEL, "input": f"{index} {text}", "background": True})
-            for index in range(count)
-        ]
-    )
+async def begin_many(client: httpx.AsyncClient, count: int, text: str, model: str = MODEL) -> list[str]:
+    """Ids of responses that are made in the background. `{}` in the text stands for their number."""
+    bodies = [{"model": model, "input": text.format(number), "background": True} for number in range(count)]
+    answers = await asyncio.gather(*[client.post("/v1/responses", json=body) for body in bodies])
     return [answer.json()["id"] for answer in answers]
 
 
-async def wait_for_all(client: httpx.AsyncClient, ids: Sequence[str], seconds: float) -> Counter[str]:
-    """How many ended in each state. Raises `TimeoutError`."""
-    states: dict[str, str] = {}
+Ended = tuple[str, str | None]
+"""The state of a response that has ended, and the code of its error."""
+
+
+async def wait_for_all(client: httpx.AsyncClient, ids: Sequence[str], seconds: float) -> dict[str, Ended]:
+    """How each has ended. Raises `TimeoutError`."""
+    found: dict[str, Ended] = {}
     deadline = time.monotonic() + seconds
-    while len(states) < len(ids):
+    while len(found) < len(ids):
         for response_id in ids:
-            if response_id not in states:
+            if response_id not in found:
                 try:
                     answer = await client.get(f"/v1/responses/{response_id}")
                 except httpx.TransportError:
                     continue  # the worker that was killed
                 if answer.status_code == 200 and answer.json()["status"] not in UNDER_WAY:
-                    states[response_id] = answer.json()["status"]
+                    response = answer.json()
+                    found[response_id] = response["status"], (response["error"] or {}).get("code")
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{len(ids) - len(states)} of {len(ids)} have not ended")
+            raise TimeoutError(f"{len(ids) - len(found)} of {len(ids)} have not ended")
         await asyncio.sleep(0.2)
-    return Counter(states.values())
+    return found

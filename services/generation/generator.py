@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from services.catalog.schema import Target
-from services.errors import GatewayError, InsufficientCredits, Overloaded, RateLimited
+from services.errors import Conflict, GatewayError, InsufficientCredits, Overloaded, RateLimited
 from services.generation import deadline
 from services.generation.draining import Drains
 from services.generation.generation import Generation
@@ -143,6 +143,8 @@ class Generator:
             if not targets:
                 raise
             hold = Hold(response_id)  # nothing is charged for these
+        except Conflict:
+            hold = Hold(response_id)  # a process that died began this answer: what it held is there for this one
         if hold.unpriced:
             targets = [target for target in targets if target.credential or target.id not in hold.unpriced]
         try:

@@ -124,6 +124,20 @@ async def test_an_opening_that_fails_gives_back_what_was_held():
     assert (meter.voided, meter.settled) == (["resp_1"], [])
 
 
+async def test_what_a_process_that_died_held_is_there_for_who_takes_over():
+    """The id was asked for before; the answer is made, and settled under it."""
+
+    class Again(FixedMeter):
+        async def hold(self, order: Order, caller: Caller) -> Hold:
+            raise errors.Conflict("asked for before")
+
+    meter = Again()
+    async with await opened(FixedAdapters(), meter) as generation:
+        _ = [batch async for batch in generation.batches]
+        assert await generation.settle() == COST
+    assert [outcome.response_id for outcome, _ in meter.settled] == ["resp_1"]
+
+
 async def test_the_answer_is_as_long_as_its_credit():
     """What the hold allows goes to the provider, in the caller's own body too; a smaller wish stays."""
 
