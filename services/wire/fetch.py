@@ -1,7 +1,8 @@
 """Fetching what a client's URL names, without becoming its way into private networks.
 
-Every address a name resolves to must be public, and the connection goes to one that was checked; a redirect is a new URL, looked
-at in the same way. Size and time are limited. The environment's proxies are not used: they would resolve the name again.
+The address that is connected to must be public, whatever name or notation led to it: it is looked at where the socket is made, so
+nothing can read it differently in between. A redirect is a new URL. Size and time are limited. The environment's proxies are not
+used: they would resolve the name again.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
+
 
 Address = IPv4Address | IPv6Address
 
@@ -21,6 +22,10 @@ SECONDS_MAX: Final = 15.0
 REDIRECTS_MAX: Final = 3
 
 _TRANSLATED: Final = ip_network("64:ff9b::/96")
+_UNICAST: Final = ip_network("2000::/3")
+_DOCUMENTATION: Final = ip_network("3fff::/20")
+# Not private by name, but not the same host for everybody: clouds answer their machines there (Oracle, Azure), and relays.
+_PER_NETWORK: Final = tuple(map(ip_network, ("192.0.0.0/24", "168.63.129.16/32", "192.88.99.0/24")))
 _PIECE: Final = 64 << 10
 
 
@@ -36,6 +41,10 @@ def is_public(address: Address) -> bool:
                 return is_public(wrapped)
         if address in _TRANSLATED:
             return is_public(IPv4Address(int(address) & 0xFFFF_FFFF))
+        if address not in _UNICAST or address in _DOCUMENTATION:
+            return False
+    elif any(address in network for network in _PER_NETWORK):
+        return False
     return address.is_global and not address.is_multicast
 
 
@@ -55,7 +64,7 @@ class Fetcher:
 
     async def fetch(self, url: str) -> tuple[str, bytes]:
         """Media type (empty where the server says none) and content. Raises `FetchFailed`."""
-        connector = aiohttp.TCPConnector(resolver=_Resolver(self._allowed), use_dns_cache=False, force_close=True)
+        connector = aiohttp.TCPConnector(socket_factory=self._socket, use_dns_cache=False, force_close=True)
         try:
             async with (
                 asyncio.timeout(self._seconds_max),
@@ -64,7 +73,9 @@ class Fetcher:
                 ) as session,
             ):
                 for _ in range(REDIRECTS_MAX + 1):
-                    self._check(url)
+                    parts = urlsplit(url)
+                    if parts.scheme not in ("http", "https") or not parts.hostname:
+                        raise FetchFailed("only http and https are fetched")
                     async with session.get(url, allow_redirects=False) as response:
                         if response.status in (301, 302, 303, 307, 308) and (to := response.headers.get("location")):
                             url = urljoin(url, to)
@@ -77,21 +88,20 @@ class Fetcher:
         except TimeoutError:
             raise FetchFailed(f"it did not answer within {self._seconds_max:g} seconds") from None
         except (aiohttp.ClientError, ValueError, OSError) as error:
-            if isinstance(error.__cause__ or error.__context__, _NotAllowed) or isinstance(error, _NotAllowed):
+            if isinstance(error.__cause__, _NotAllowed):
                 raise FetchFailed("its address is not a public one") from None
             raise FetchFailed("it cannot be reached") from None
 
-    def _check(self, url: str) -> None:
-        """Addresses in a URL are not resolved, so they are looked at here."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise FetchFailed("only http and https are fetched")
+    def _socket(self, target: aiohttp.AddrInfoType) -> socket.socket:
+        """For a connection to this address, which is one as numbers. Raises `_NotAllowed`."""
+        family, kind, protocol, _, where = target
         try:
-            address = ip_address(parts.hostname)
+            allowed = self._allowed(ip_address(where[0].partition("%")[0]))
         except ValueError:
-            return
-        if not self._allowed(address):
-            raise FetchFailed("its address is not a public one")
+            allowed = False
+        if not allowed:
+            raise _NotAllowed
+        return socket.socket(family, kind, protocol)
 
     async def _content(self, response: aiohttp.ClientResponse) -> bytes:
         pieces, size = [], 0
@@ -105,36 +115,3 @@ class Fetcher:
 
 class _NotAllowed(OSError):
     pass
-
-
-class _Resolver(AbstractResolver):
-    """Gives out only addresses that were checked; one that is not allowed spoils the name."""
-
-    def __init__(self, allowed: Callable[[Address], bool]) -> None:
-        self._allowed = allowed
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Addresses of a host."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        results: list[ResolveResult] = []
-        for kind, _, protocol, _, where in found:
-            address = ip_address(str(where[0]).partition("%")[0])
-            if not self._allowed(address):
-                raise _NotAllowed
-            results.append(
-                ResolveResult(
-                    hostname=host,
-                    host=str(address),
-                    port=port,
-                    family=kind,
-                    proto=protocol,
-                    flags=socket.AI_NUMERICHOST,
-                )
-            )
-        return results
-
-    async def close(self) -> None:
-        """Nothing is held."""

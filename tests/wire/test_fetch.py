@@ -10,7 +10,8 @@ from aiohttp import web
 from services.wire.fetch import Fetcher, FetchFailed, is_public
 
 PRIVATE = """127.0.0.1 0.0.0.0 10.0.0.1 172.16.5.4 192.168.1.1 169.254.169.254 100.64.0.1 224.0.0.1 255.255.255.255
- ::1 :: fe80::1 fc00::1 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: fd00:ec2::254""".split()
+ ::1 :: fe80::1 fc00::1 ff02::1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 64:ff9b::7f00:1 2002:7f00:1:: fd00:ec2::254 ::127.0.0.1
+ 64:ff9b:1::7f00:1 ::ffff:0:127.0.0.1 fec0::1 192.0.0.192 168.63.129.16""".split()
 PUBLIC = "1.1.1.1 8.8.8.8 2606:4700:4700::1111 ::ffff:8.8.8.8 64:ff9b::808:808".split()
 
 
@@ -62,6 +63,9 @@ async def server() -> AsyncIterator[str]:
         "http://localhost:{port}/picture",
         "http://2130706433:{port}/picture",
         "http://0x7f.1:{port}/picture",
+        "http://127.1:{port}/picture",
+        "http://127\u30020\u30020\u30021:{port}/picture",
+        "http://\u2460\u2461\u2466.0.0.1:{port}/picture",
         "http://[::1]:{port}/picture",
         "http://[::ffff:127.0.0.1]:{port}/picture",
         "http://169.254.169.254/latest/meta-data",
