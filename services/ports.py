@@ -269,3 +269,7 @@ class Limiter(Protocol):
         that nothing is let in then.
         """
         ...
+
+    async def standing(self, caller: Caller, *, surface: str = "") -> Sequence[tuple[str, str]]:
+        """The headers of an answer to a request that does not count, because it could not be read. Raises `Overloaded`."""
+        ...

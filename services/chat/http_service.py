@@ -30,7 +30,8 @@ class ChatHttp(chat_http_service_pb2_grpc.ChatHttpServiceServicer):
     ) -> None:
         """`POST /v1/chat/completions`."""
         caller = await self._keys.verify(*credentials(context))
-        asked = intake.read(read_body(request, context))
+        async with self._generator.reading(caller, surface=SURFACE):
+            asked = intake.read(read_body(request, context))
         await serve(Answer(asked), asked.call, self._open(asked, caller), context, self._ping_s)
 
     async def _open(self, asked: Asked, caller: Caller) -> Generation:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -87,6 +87,23 @@ class Generator:
             admission.settle(None)
             if isinstance(error, GatewayError):
                 error.headers += admission.headers
+            raise
+
+    async def standing(self, caller: Caller, *, surface: str) -> Sequence[tuple[str, str]]:
+        """Headers that say how much the caller has left, for an answer that nothing was asked for."""
+        if self._limiter is None:
+            return ()
+        with contextlib.suppress(Overloaded):
+            return await self._limiter.standing(caller, surface=surface)
+        return ()
+
+    @contextlib.asynccontextmanager
+    async def reading(self, caller: Caller, *, surface: str) -> AsyncIterator[None]:
+        """For the time before `open`: what is refused in here says how much the caller has left, too."""
+        try:
+            yield
+        except GatewayError as error:
+            error.headers += await self.standing(caller, surface=surface)
             raise
 
     async def check(self, call: Call, caller: Caller) -> None:

@@ -69,28 +69,38 @@ class BucketLimiter:
 
     async def admit(self, call: Call, caller: Caller, *, input_tokens: int, surface: str = "") -> "BucketAdmission":
         """See `ports.Limiter`."""
+        admission = await self._ask(caller, call.model, partial(_charge, call, input_tokens), surface)
+        if (error := admission.refused()) is not None:
+            raise error
+        return admission
+
+    async def standing(self, caller: Caller, *, surface: str = "") -> Headers:
+        """See `ports.Limiter`."""
+        admission = await self._ask(caller, "", lambda _: NOTHING, surface)
+        admission.exempt()
+        return admission.headers
+
+    async def _ask(
+        self, caller: Caller, model: str, charge_of: Callable[[Accounts], Charge], surface: str
+    ) -> "BucketAdmission":
+        """Takes what the request is charged from the accounts it meets, or not: `refused` says."""
         write = both if surface == MESSAGES else openai
         if self._shared is not None:
-            accounts = self._book.find(caller, call.model)
-            charge = _charge(call, accounts, input_tokens)
+            accounts = self._book.find(caller, model)
+            charge = charge_of(accounts)
             with suppress(OutOfReach):
                 taken, lease = await self._shared.take(accounts.all, charge)
                 self._local.see(accounts.all, taken)
                 give = partial(self._shared.give, lease=lease)
                 served = self._served(self._book, caller)
-                return self._admitted(BucketAdmission(accounts, charge, taken, give, served, write))
+                return BucketAdmission(accounts, charge, taken, give, served, write)
             if accounts.on_outage == "refuse":
                 raise Overloaded(_NOT_SHARED, retry_after=1)
-        accounts = self._alone.find(caller, call.model)
-        charge = _charge(call, accounts, input_tokens)
+        accounts = self._alone.find(caller, model)
+        charge = charge_of(accounts)
         taken = await self._local.take(accounts.all, charge)
         served = self._served(self._alone, caller)
-        return self._admitted(BucketAdmission(accounts, charge, taken, self._local.give, served, write))
-
-    def _admitted(self, admission: "BucketAdmission") -> "BucketAdmission":
-        if (error := admission.refused()) is not None:
-            raise error
-        return admission
+        return BucketAdmission(accounts, charge, taken, self._local.give, served, write)
 
     def _served(self, book: AccountBook, caller: Caller) -> Callable[[str], Accounts]:
         return lambda model: book.find(caller, model)
@@ -174,7 +184,7 @@ class BucketAdmission:
             self._give(changes)
 
 
-def _charge(call: Call, accounts: Accounts, input_tokens: int) -> Charge:
+def _charge(call: Call, input_tokens: int, accounts: Accounts) -> Charge:
     """What is reserved: of output no more than the smallest bucket holds, else a generous client would never be let in."""
     output = OUTPUT_TOKENS if call.max_output_tokens is None else call.max_output_tokens
     for account in accounts.all:

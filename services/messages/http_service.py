@@ -36,7 +36,8 @@ class MessagesHttp(messages_http_service_pb2_grpc.MessagesHttpServiceServicer):
         """`POST /v1/messages`."""
         caller = await self._keys.verify(*credentials(context))
         headers = _metadata(context)
-        reading = read(read_body(request, context), _of_format(headers))
+        async with self._generator.reading(caller, surface=SURFACE):
+            reading = read(read_body(request, context), _of_format(headers))
         surface = MessagesSurface(reading, headers.get("x-request-id"))
         opening = _in_its_words(reading, self._generator.open(reading.call, caller, surface=SURFACE))
         await serve(surface, reading.call, opening, context, self._ping_s)

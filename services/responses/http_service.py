@@ -14,7 +14,7 @@ from services.responses.state.asking import Asked, Asking
 from services.responses.state.background import Background
 from services.surface import sse
 from services.surface.credentials import credentials
-from services.surface.serving import JSON, Context, read_body, serve, write, write_stream
+from services.surface.serving import JSON, Context, head, read_body, serve, write, write_stream
 from services.vocabulary.caller import Caller
 
 
@@ -45,19 +45,24 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     ) -> None:
         """`POST /v1/responses`."""
         caller = await self._keys.verify(*credentials(context))
-        body = read_body(request, context)
-        asked = await self._asking.read(body, caller)
-        if asked.state.background:
-            await self._begin(asked, body, caller, context)
-            return
+        async with self._responses.reading(caller):
+            body = read_body(request, context)
+            asked = await self._asking.read(body, caller)
+            if asked.state.background:
+                await self._begin(asked, body, caller, context)
+                return
         opening = self._responses.open(asked.call, caller, asked.state)
         await serve(Kept(self._responses, asked.recorder), asked.call, opening, context, self._ping_s)
 
     async def _begin(self, asked: Asked, body: bytes, caller: Caller, context: Context) -> None:
         if not asked.call.stream:
-            await write(context, JSON, await self._background.create(asked, body, caller))
+            made = await self._background.create(asked, body, caller)
+            await head(context, await self._responses.standing(caller))
+            await write(context, JSON, made)
             return
-        await write_stream(context, await self._background.stream(asked, body, caller), sse.PING, self._ping_s)
+        events = await self._background.stream(asked, body, caller)
+        await head(context, await self._responses.standing(caller))
+        await write_stream(context, events, sse.PING, self._ping_s)
 
     async def CountInputTokens(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802
         """`POST /v1/responses/input_tokens`."""

@@ -4,8 +4,8 @@ A response that is to be kept is kept before its terminal event goes out, or its
 read it on every replica.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +48,14 @@ class Responses:
         """Starts an answer. All that can fail before its first byte fails here, as a `GatewayError`."""
         with own_paths(state):
             return await self._generator.open(call, caller, surface=SURFACE, response_id=response_id)
+
+    def reading(self, caller: Caller) -> AbstractAsyncContextManager[None]:
+        """For the time before `open`: what is refused in here says how much the caller has left, too."""
+        return self._generator.reading(caller, surface=SURFACE)
+
+    async def standing(self, caller: Caller) -> Sequence[tuple[str, str]]:
+        """Headers that say how much the caller has left."""
+        return await self._generator.standing(caller, surface=SURFACE)
 
     async def check(self, call: Call, caller: Caller, state: State) -> None:
         """Raises for a call that nobody could answer."""

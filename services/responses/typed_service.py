@@ -60,10 +60,13 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     async def CreateResponse(self, request: CreateResponseRequest, context: Context) -> pb.Response:  # noqa: N802
         """One whole response."""
         caller = await self._keys.verify(*credentials(context))
-        given = body(request, stream=False)
-        asked = await self._asking.read(given, caller, native=False)
-        if asked.state.background:
-            return answer(pb.Response(), await self._background.create(asked, given, caller))
+        async with self._responses.reading(caller):
+            given = body(request, stream=False)
+            asked = await self._asking.read(given, caller, native=False)
+            if asked.state.background:
+                made = await self._background.create(asked, given, caller)
+                await head(context, await self._responses.standing(caller))
+                return answer(pb.Response(), made)
         deadline.begin(patience_s(context, stream=False))
         generation = await self._responses.open(asked.call, caller, asked.state)
         response = await answered(generation, self._responses.response(generation, asked.recorder))
@@ -77,11 +80,14 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     ) -> None:
         """The events of one response, a message each. A client that leaves aborts the generation."""
         caller = await self._keys.verify(*credentials(context))
-        given = body(request, stream=True)
-        asked = await self._asking.read(given, caller, native=False)
-        if asked.state.background:
-            await _write_kept(context, await self._background.stream(asked, given, caller))
-            return
+        async with self._responses.reading(caller):
+            given = body(request, stream=True)
+            asked = await self._asking.read(given, caller, native=False)
+            if asked.state.background:
+                kept = await self._background.stream(asked, given, caller)
+                await head(context, await self._responses.standing(caller))
+                await _write_kept(context, kept)
+                return
         deadline.begin(patience_s(context, stream=True))
         generation = await self._responses.open(asked.call, caller, asked.state)
         await head(context, generation.headers)

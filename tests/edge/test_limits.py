@@ -83,12 +83,16 @@ def test_clients_of_anthropic_find_what_they_look_for(limited: Gateway):
 
 
 def test_errors_have_them_too(limited: Gateway):
-    """Of the provider, and of ours once the request was let in; one that was not even read is not counted."""
-    unknown = ask(limited, status=404, model="no-such-model")
-    failed = ask(limited, "[[error 500]]", status=424)
-    assert unknown.headers.keys() >= NAMES
-    assert failed.headers.keys() >= NAMES
-    assert not ask(limited, status=400, temperature="hot").headers.keys() & NAMES
+    """The provider's, ours, and those of a request that cannot be read, which does not count. Also what goes on elsewhere."""
+    assert ask(limited, status=404, model="no-such-model").headers.keys() >= NAMES
+    before = left(ask(limited, "[[error 500]]", status=424))
+    for path in ("responses", "chat/completions", "messages"):
+        for body in (b"{", b'{"model": "sandbox/echo", "input": 5, "messages": 5}'):
+            answer = httpx.post(f"{limited.url}/v1/{path}", headers=limited.headers, content=body)
+            assert answer.status_code == 400, answer.text
+            assert answer.headers.keys() >= NAMES
+            assert left(answer) >= before
+    assert ask(limited, background=True).headers.keys() >= NAMES
 
 
 def test_a_request_that_can_never_fit_is_told_so(limited: Gateway):
