@@ -11,6 +11,7 @@ from services.management.amounts import nano, usd
 from services.management.desk import Desk
 from services.management.requests import Some
 from services.management.shapes import page
+from services.management.usage import in_the_books
 from services.tenancy.authority import Owned, require_operator
 
 _TYPES: Final[dict[str, shapes.TransactionType]] = {
@@ -61,8 +62,9 @@ def create_transaction(desk: Desk, request: asked.CreateTransaction) -> shapes.T
             raise InvalidRequest("A refund is of a response: name it in `response_id`.", param="response_id")
         amount = None if request.amount is None else nano(request.amount, "amount")
         what = request.description or "Refund"
-        there = _is_there(desk, f"refund/{request.response_id}/{key}")
-        row = funds.refund(desk.connection, request.response_id, amount, key=key, now_ms=now_ms, description=what)
+        response_id = in_the_books(request.response_id)
+        there = _is_there(desk, f"refund/{response_id}/{key}")
+        row = funds.refund(desk.connection, response_id, amount, key=key, now_ms=now_ms, description=what)
         org_id = row.owner.partition(":")[2]
     else:
         if request.amount is None:

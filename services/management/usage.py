@@ -23,6 +23,9 @@ _SUMS: Final = (
     "output", "reasoning", "web_searches", "cost",
 )  # fmt: skip
 _FILTERS: Final = ("key_id", "user_id", "team_id", "model", "provider")
+_ELSEWHERE: Final = ("chatcmpl-", "msg_")
+"""What ids begin with in the other formats, instead of `resp_`."""
+
 _PARTS: Final = msgspec.json.Decoder(dict[str, int])
 
 
@@ -50,8 +53,9 @@ def list_(desk: Desk, request: asked.ListUsage) -> shapes.ListUsageResponse:
 
 
 def generation(desk: Desk, request: One) -> shapes.StoredGeneration:
-    """One answer, by the id of its response. A key may always see its own."""
-    row = desk.connection.execute(sa.select(usage).where(usage.c.response_id == request.id)).mappings().first()
+    """One answer, by the id that its client got. A key may always see its own."""
+    query = sa.select(usage).where(usage.c.response_id == in_the_books(request.id))
+    row = desk.connection.execute(query).mappings().first()
     if row is None or (row["org_id"] != desk.actor.org_id and not desk.actor.is_operator):
         raise NotFound(f"There is no generation `{request.id[:60]}`.")
     if row["key_id"] != desk.actor.name:
@@ -72,6 +76,12 @@ def generation(desk: Desk, request: One) -> shapes.StoredGeneration:
         **{name: row[name] for name in same},
         **_tokens(dict(row)),
     )
+
+
+def in_the_books(id: str) -> str:
+    """The id of an answer in the books, of one that a client got on any surface."""
+    kind = next((prefix for prefix in _ELSEWHERE if id.startswith(prefix)), None)
+    return id if kind is None else f"resp_{id.removeprefix(kind)}"
 
 
 def _visible(desk: Desk, org_id: str, filters: dict[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import typer
 from services.models.cli import app as catalog
 from services.runtime.commands.connect import connect
 from services.runtime.commands.keys import app as keys
+from services.runtime.commands.manage import manage
 from services.runtime.commands.money import credits_app, limits_app, usage
 from services.runtime.commands.orgs import app as orgs
 
@@ -19,6 +20,7 @@ app.add_typer(orgs, name="orgs")
 app.add_typer(credits_app, name="credits")
 app.add_typer(limits_app, name="limits")
 app.command()(usage)
+app.command()(manage)
 app.add_typer(catalog, name="catalog")
 app.command()(connect)
 

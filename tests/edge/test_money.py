@@ -77,6 +77,8 @@ def test_credit_from_top_up_to_refund(http: httpx.Client):
     assert (told["cost"], told["input_tokens"], told["output_tokens"], told["status"]) == (cost, 7, 2, "completed")
     assert (told["model"], told["provider"], told["surface"]) == ("mistral-large-3", "mistral", "responses")
     assert sum(told["cost_breakdown"].values()) == cost
+    for elsewhere in ("chatcmpl-", "msg_"):  # as clients of the other formats know it
+        assert call(http, "GET", f"/generations/{answer['id'].replace('resp_', elsewhere)}", headers=mine) == told
     _, _, other = organization(http)
     call(http, "GET", f"/generations/{answer['id']}", 404, headers=other)
 

@@ -65,6 +65,17 @@ def test_an_organisation_from_the_command_line(run: Any):
     assert org not in run("orgs", "list")
 
 
+def test_any_operation_from_the_command_line(run: Any):
+    """By its name, with the JSON of the API, null included; what no command of its own does."""
+    assert {"UpdateTeam", "CreateProviderCredential", "GetGeneration"} <= set(run("manage").split())
+    team = run("orgs", "add-team", "Research").strip()
+    changed = told(run("manage", "UpdateTeam", f'{{"id": "{team}", "settings": {{"zdr": true, "locked": ["zdr"]}}}}'))
+    assert changed["settings"] == {"zdr": True, "locked": ["zdr"]}
+    changed = told(run("manage", "UpdateTeam", f'{{"id": "{team}", "settings": {{"zdr": null, "locked": null}}}}'))
+    assert changed["settings"] == {}
+    assert told(run("manage", "DeleteTeam", f'{{"id": "{team}"}}'))["deleted"]
+
+
 def test_what_is_wrong_is_said_in_a_line(run: Any):
     """With status 1, by every command."""
     for arguments, said in (
@@ -75,5 +86,7 @@ def test_what_is_wrong_is_said_in_a_line(run: Any):
         (("limits", "rate", "shoe_1"), "`shoe_1` is no id"),
         (("usage", "--by", "shoe"), "`group_by` is a list of"),
         (("orgs", "delete", "org_default"), "cannot be deleted"),
+        (("manage", "EatTeam"), "There is no operation `EatTeam`"),
+        (("manage", "GetTeam", '{"shoe": 1}'), "`shoe` is not known here"),
     ):
         assert said in run(*arguments, code=1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -39,7 +39,7 @@ def office(data_dir: Path | None) -> Iterator[Office]:
         fail(error.message)
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Says what is wrong, and ends the command with status 1."""
     typer.echo(f"error: {message}", err=True)
     raise typer.Exit(1)
