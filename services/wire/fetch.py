@@ -14,7 +14,6 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-
 Address = IPv4Address | IPv6Address
 
 BYTES_MAX: Final = 20 << 20
