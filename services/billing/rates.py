@@ -55,17 +55,17 @@ def from_data(model: ModelInfo, at: datetime, tier: str, version: str) -> RateCa
 
 def override(card: RateCard | None, row: PriceRow) -> RateCard | None:
     """The card with the rates of our own row in place of the data's; None when that leaves no price."""
-    version = f"catalog {row.since}".rstrip()
+    own, version = _own(row.rates), f"catalog {row.since}".rstrip()
     if card is None:
-        if row.rates.input is None or row.rates.output is None:
+        if "input" not in own or "output" not in own:
             return None
-        base = _filled(_own(row.rates))
-        return RateCard(base, [(tier.above, _filled({**base, **_own(tier.rates)})) for tier in row.tiers], version)
-    own = _own(row.rates)
-    tiers = [(above, {**rates, **own}) for above, rates in card.tiers]
+        base, tiers = {"cache_read": own["input"], "cache_write_5m": own["input"], **own}, []
+    else:
+        base, version = _over(card.base, own), f"{card.version}, {version}"
+        tiers = [(above, _over(rates, own)) for above, rates in card.tiers]
     if row.tiers:
-        tiers = [(tier.above, {**card.base, **own, **_own(tier.rates)}) for tier in row.tiers]
-    return RateCard({**card.base, **own}, sorted(tiers, key=lambda tier: tier[0]), f"{card.version}, {version}")
+        tiers = [(tier.above, _over(base, _own(tier.rates))) for tier in sorted(row.tiers, key=lambda tier: tier.above)]
+    return RateCard(base, tiers, version)
 
 
 def _values(price: ModelPrice) -> list[Decimal | TieredPrices | None]:
@@ -92,5 +92,7 @@ def _own(rates: Rates) -> dict[str, int]:
     }
 
 
-def _filled(rates: dict[str, int]) -> dict[str, int]:
-    return {"cache_read": rates["input"], "cache_write_5m": rates["input"], **rates}
+def _over(rates: dict[str, int], own: dict[str, int]) -> dict[str, int]:
+    """The rates with our own in their place; a class that cost what input costs still does."""
+    like_input = [name for name in ("cache_read", "cache_write_5m") if rates.get(name) == rates.get("input")]
+    return {**rates, **{name: own["input"] for name in like_input if "input" in own}, **own}

@@ -136,6 +136,14 @@ class TestOurOwnRows:
         assert self.total(rows, "cohere/old", Usage(input=1)) is None
         assert self.total([PriceRow("cohere", "x", Rates(input=Decimal(1)))], "cohere/x", Usage(input=1)) is None
 
+    def test_what_cost_as_much_as_input_still_does(self):
+        """Classes that have no rate of their own follow the input, also in tiers, and so does what a call may cost."""
+        cheaper = [PriceRow("mistral", "mistral-large-latest", Rates(input=Decimal("0.5")))]
+        assert self.total(cheaper, "mistral/mistral-large-latest", Usage(cache_write_5m=10)) == 5_000
+        tiers = [RateTier(10, Rates(input=Decimal(2)))]
+        rows = [PriceRow("cohere", "x", Rates(input=Decimal(1), output=Decimal(2)), tiers)]
+        assert self.total(rows, "cohere/x", Usage(cache_read=11)) == 22_000
+
     def test_tiers_of_our_own(self):
         """A tier's rates count for the whole call."""
         tiers = [RateTier(10, Rates(input=Decimal(2)))]
