@@ -3,6 +3,7 @@
 GatewayError
 ├── InvalidRequest      400  the caller's request is wrong; `param` says where
 │   ├── PreviousResponseNotFound 400  what is to be continued is not there
+│   ├── InputTooLong        400  more than the model's context takes
 │   └── ThreadUnsupported   400  a conversation that the provider is to keep
 ├── InvalidKey          401  no key, or one that is malformed, unknown, revoked or expired
 ├── InsufficientCredits 402  a balance, key cap or budget would be exceeded
@@ -93,10 +94,16 @@ class PreviousResponseNotFound(InvalidRequest):
     code, reason = "previous_response_not_found", "PREVIOUS_RESPONSE_NOT_FOUND"
 
 
+class InputTooLong(InvalidRequest):
+    """More than the model's context takes. Agents go by the code: they sum up what was said, and ask again."""
+
+    code, reason = "context_length_exceeded", "INPUT_TOO_LONG"
+
+
 class ThreadUnsupported(InvalidRequest):
     """A conversation that the provider is to keep, of which the client would send no more than what is new."""
 
-    code = "thread_unsupported_request"
+    code, reason = "thread_unsupported_request", "THREAD_UNSUPPORTED"
 
 
 class InvalidKey(GatewayError):

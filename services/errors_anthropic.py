@@ -11,10 +11,13 @@ from typing import Final
 
 import msgspec
 
-from services.errors import GatewayError
+from services.errors import GatewayError, InputTooLong
 
 PATH: Final = "/v1/messages"
 """What the paths of this API begin with."""
+
+TOO_LONG: Final = "prompt is too long"
+"""What Anthropic's message begins with when it is; Claude Code and others know it by these words alone, and sum up."""
 
 TYPES: Final = {"provider_error": "api_error", "server_error": "api_error"}
 """Our words that theirs are different from."""
@@ -33,6 +36,8 @@ def error_type(error: GatewayError) -> str:
 def body(error: GatewayError, request_id: str | None) -> bytes:
     """The REST body, and the data of a stream's `error` event."""
     fields: dict[str, object] = {**error.fields(), "type": error_type(error)}
+    if isinstance(error, InputTooLong) and TOO_LONG not in error.message.lower():
+        fields["message"] = f"{TOO_LONG}: {error.message}"
     if error.code != error.type:
         fields["details"] = {"error_code": error.code}
     return msgspec.json.encode({"type": "error", "error": fields, "request_id": request_id})

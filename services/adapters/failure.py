@@ -1,12 +1,13 @@
 """What a provider's error is to our caller: whose fault, in whose words, never with a secret in it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.adapters.dialect import Dialect, Kind, UpstreamError
 from services.adapters.redaction import clean
 from services.catalog.schema import Target
-from services.errors import GatewayError, InvalidRequest, ProviderFailed, UpstreamTimeout
+from services.errors import GatewayError, InputTooLong, InvalidRequest, ProviderFailed, UpstreamTimeout
 from services.vocabulary.call import Call
 
 _SUMMARY: Final = {
@@ -21,6 +22,15 @@ _SUMMARY: Final = {
 
 RETRY: Final = ("x-should-retry", "true")
 """What the SDKs of OpenAI and Anthropic, and Claude Code, go by where the status does not say it: 424 is none of theirs."""
+
+# What providers say of an input that is longer than the model's context; most have no code for it.
+_TOO_LONG: Final = re.compile(
+    r"(?:prompt|input) is too long|too many (?:input )?tokens|input token count|too large for model"
+    r"|maximum (?:context|prompt) length|exceed\w* (?:the|this)\b[\w' ]{0,20}\bcontext|context length exceeded"
+    r"|reduce the length of the (?:messages|prompt)",
+    re.IGNORECASE,
+)
+_TOO_LONG_CODE: Final = "context_length_exceeded"
 
 # Statuses that can be about what the caller asked for. The others are about what only the operator chooses (address, method,
 # account) or about the provider's own state; a model it does not have (404) or has no more (410) may be had elsewhere.
@@ -57,7 +67,10 @@ def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> Gate
     """The gateway error for an upstream one."""
     words = clean(error.message, secrets)
     if error.kind is Kind.CALLER:
-        return InvalidRequest(words, param=error.param, model=target.id, kind=error.kind.value)
+        too_long = error.code == _TOO_LONG_CODE or _TOO_LONG.search(words)
+        return (InputTooLong if too_long else InvalidRequest)(
+            words, param=error.param, model=target.id, kind=error.kind.value
+        )
     message = f"{target.id} {_SUMMARY[error.kind]}: {words}"
     auth = target.provider.auth
     if error.kind is Kind.CREDENTIAL and (variables := [*auth.secret, *auth.token]):

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from services.catalog.schema import Target
-from services.errors import InvalidRequest
+from services.errors import InputTooLong
 from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call, Item, Message
 from services.vocabulary.event import Loss
@@ -21,7 +21,7 @@ _ANSWER_SHARE: Final = 8
 
 
 def truncated(call: Call, target: Target) -> tuple[Call, list[Loss]]:
-    """The call as the target can take it. Raises `InvalidRequest` when it cannot, whatever is left out."""
+    """The call as the target can take it. Raises `InputTooLong` when it cannot, whatever is left out."""
     context = target.facts.context
     if call.truncation != "auto" or context is None:
         return call, []
@@ -42,7 +42,7 @@ def truncated(call: Call, target: Target) -> tuple[Call, list[Loss]]:
         turn[:] = kept
     if excess > 0:
         message = f"{target.id} has a context of {context} tokens, and the first and the last turn alone are longer (at input)."
-        raise InvalidRequest(message, param="input", model=target.id)
+        raise InputTooLong(message, param="input", model=target.id)
     loss = Loss("truncation", "emulated", f"{_HOW} Here {dropped} items were.")
     return msgspec.structs.replace(plain, items=[item for turn in turns for item in turn]), [loss]
 

@@ -62,16 +62,14 @@ class Places:
         return Loss(self.path(loss.param), loss.action, loss.detail)
 
     def error(self, error: InvalidRequest) -> InvalidRequest:
-        """The error in the client's words."""
-        message, param = error.message, error.param
-        if param is not None:
-            message = _ITEM.sub(self._item, message.replace(f"(at {param})", f"(at {self.path(param)})"))
-            param = self.path(param)
-            if param not in message:  # clients of this API mostly show no more than the message
-                message = f"{message.removesuffix('.')} (at {param})."
-        said = InvalidRequest(message, param=param, retry_after=error.retry_after, model=error.model, kind=error.kind)
-        said.headers = error.headers
-        return said
+        """The error, in the client's words."""
+        if error.param is not None:
+            param = self.path(error.param)
+            error.message = _ITEM.sub(self._item, error.message.replace(f"(at {error.param})", f"(at {param})"))
+            error.param = param
+            if param not in error.message:  # clients of this API mostly show no more than the message
+                error.message = f"{error.message.removesuffix('.')} (at {param})."
+        return error
 
     def _item(self, found: re.Match[str]) -> str:
         index = int(found[1])

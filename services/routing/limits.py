@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from services.catalog.schema import Target
-from services.errors import InvalidRequest
+from services.errors import InputTooLong, InvalidRequest
 from services.vocabulary.call import (
     Call,
     CustomTool,
@@ -53,7 +53,7 @@ def refusal(demand: "Demand", target: Target) -> InvalidRequest | None:
         return _no(limit, "max_output_tokens", target)
     if facts.context is not None and demand.exceeds(facts.context):
         limit = f"{target.id} has a context of {facts.context} tokens, and the input is at least {demand.tokens}"
-        return _no(limit, "input", target)
+        return InputTooLong(f"{limit} (at input).", param="input", model=target.id)
     return None
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from services import errors_anthropic
 from services.adapters.adapter import Adapter
 from services.adapters.credentials import EnvironmentCredentials
 from services.adapters.registry import dialect
@@ -83,6 +84,39 @@ def test_a_status_is_the_callers_fault_only_if_it_can_be(fake: Fake, dialect: st
     assert "10.0.0.1" not in error.message
     passes = http == 424 and (status == 429 or status >= 500)
     assert error.headers == ([("x-should-retry", "true")] if passes else [])  # clients retry no 424 unasked
+
+
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [
+        (
+            "openai_responses",
+            "Your input exceeds the context window of this model. Please adjust your input and try again.",
+        ),
+        ("openai_responses", "This model's maximum prompt length is 131072 but the request contains 537812 tokens."),
+        (
+            "openai_chat",
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens.",
+        ),
+        (
+            "openai_chat",
+            "Prompt contains 40000 tokens and 0 draft tokens, too large for model with 32768 maximum context length",
+        ),
+        ("openai_chat", "The estimated number of input tokens (9000) exceeded this model context window limit (8000)."),
+        ("anthropic_messages", "prompt is too long: 208310 tokens > 200000 maximum"),
+        ("anthropic_messages", "Input is too long for requested model."),
+        ("gemini", "The input token count (1250074) exceeds the maximum number of tokens allowed (1048576)."),
+        ("cohere_chat", "too many tokens: size limit exceeded by 25836 tokens. Try using shorter or fewer inputs."),
+    ],
+)
+def test_an_input_that_is_too_long_is_known_whoever_says_so(fake: Fake, dialect: str, words: str):
+    """Agents go by the code, those of the Messages API by the words."""
+    body = json.dumps({"message": words, "error": {"message": words}}).encode()
+    error, _ = refused(fake, dialect, Reply(body, 400, JSON), stream=False)
+    assert (error.http, error.code, error.message) == (400, "context_length_exceeded", words)
+    said = json.loads(errors_anthropic.body(error, None))["error"]
+    assert said["type"] == "invalid_request_error"
+    assert said["message"].lower().startswith("prompt is too long")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

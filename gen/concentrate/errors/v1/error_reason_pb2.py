@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(concentrate/errors/v1/error_reason.proto\x12\x15\x63oncentrate.errors.v1*\xe7\x02\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08INTERNAL\x10\x01\x12\x13\n\x0fINVALID_REQUEST\x10\x02\x12\x13\n\x0fINVALID_API_KEY\x10\x03\x12\x18\n\x14INSUFFICIENT_CREDITS\x10\x04\x12\x15\n\x11PERMISSION_DENIED\x10\x05\x12\r\n\tNOT_FOUND\x10\x06\x12\x13\n\x0fMODEL_NOT_FOUND\x10\x07\x12\x0c\n\x08\x43ONFLICT\x10\x08\x12\x15\n\x11REQUEST_TOO_LARGE\x10\t\x12\x13\n\x0fZDR_NO_PROVIDER\x10\n\x12\x13\n\x0fPROVIDER_FAILED\x10\x0b\x12\x17\n\x13RATE_LIMIT_EXCEEDED\x10\x0c\x12\x0e\n\nOVERLOADED\x10\r\x12\x14\n\x10UPSTREAM_TIMEOUT\x10\x0e\x12\x1f\n\x1bPREVIOUS_RESPONSE_NOT_FOUND\x10\x14\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(concentrate/errors/v1/error_reason.proto\x12\x15\x63oncentrate.errors.v1*\x93\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x0c\n\x08INTERNAL\x10\x01\x12\x13\n\x0fINVALID_REQUEST\x10\x02\x12\x13\n\x0fINVALID_API_KEY\x10\x03\x12\x18\n\x14INSUFFICIENT_CREDITS\x10\x04\x12\x15\n\x11PERMISSION_DENIED\x10\x05\x12\r\n\tNOT_FOUND\x10\x06\x12\x13\n\x0fMODEL_NOT_FOUND\x10\x07\x12\x0c\n\x08\x43ONFLICT\x10\x08\x12\x15\n\x11REQUEST_TOO_LARGE\x10\t\x12\x13\n\x0fZDR_NO_PROVIDER\x10\n\x12\x13\n\x0fPROVIDER_FAILED\x10\x0b\x12\x17\n\x13RATE_LIMIT_EXCEEDED\x10\x0c\x12\x0e\n\nOVERLOADED\x10\r\x12\x14\n\x10UPSTREAM_TIMEOUT\x10\x0e\x12\x1f\n\x1bPREVIOUS_RESPONSE_NOT_FOUND\x10\x14\x12\x12\n\x0eINPUT_TOO_LONG\x10\x15\x12\x16\n\x12THREAD_UNSUPPORTED\x10\x16\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.errors.v1.error
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=68
-  _globals['_ERRORREASON']._serialized_end=427
+  _globals['_ERRORREASON']._serialized_end=471
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Says that the provider stayed silent. HTTP 504, DEADLINE_EXCEEDED."""
     PREVIOUS_RESPONSE_NOT_FOUND: _ErrorReason.ValueType  # 20
     """Says that the response to continue is not there. HTTP 400, INVALID_ARGUMENT."""
+    INPUT_TOO_LONG: _ErrorReason.ValueType  # 21
+    """Says that the input is longer than the model's context. HTTP 400, INVALID_ARGUMENT."""
+    THREAD_UNSUPPORTED: _ErrorReason.ValueType  # 22
+    """Says that no provider may keep a conversation for the client. HTTP 400, INVALID_ARGUMENT."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Says why a call failed. The name is the contract for programs; the message of the status is for people and may change."""
@@ -92,4 +96,8 @@ UPSTREAM_TIMEOUT: ErrorReason.ValueType  # 14
 """Says that the provider stayed silent. HTTP 504, DEADLINE_EXCEEDED."""
 PREVIOUS_RESPONSE_NOT_FOUND: ErrorReason.ValueType  # 20
 """Says that the response to continue is not there. HTTP 400, INVALID_ARGUMENT."""
+INPUT_TOO_LONG: ErrorReason.ValueType  # 21
+"""Says that the input is longer than the model's context. HTTP 400, INVALID_ARGUMENT."""
+THREAD_UNSUPPORTED: ErrorReason.ValueType  # 22
+"""Says that no provider may keep a conversation for the client. HTTP 400, INVALID_ARGUMENT."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
