@@ -52,11 +52,25 @@ class Database:
         """A writing transaction on this thread, on a connection of its own: for command lines and the start."""
         return self._direct.begin()
 
+    async def scrub(self) -> bool:
+        """Takes what was deleted out of SQLite's log, too. Whether it is; in PostgreSQL that is its own vacuum's business."""
+        return self.dialect != "sqlite" or await asyncio.to_thread(self._empty_log)
+
     async def close(self) -> None:
         """Finishes what waits to be written, and lets go of the connections."""
         await self.writer.close()
         await asyncio.to_thread(self._readers.shutdown)
         self._reading.dispose()
+
+    def _empty_log(self) -> bool:
+        connection = self._direct.raw_connection()  # no transaction: within one there is nothing to empty
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            ((busy, _, _),) = cursor.fetchall()
+            return not busy
+        finally:
+            connection.close()
 
     def _read(self, query: Callable[[sa.Connection], T]) -> T:
         with self._reading.begin() as connection:

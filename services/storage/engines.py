@@ -55,7 +55,12 @@ def engine(url: sa.URL, *, writing: bool, connections: int, synced: bool = True)
     )
     if url.get_backend_name() == "sqlite":
         made = sa.create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False}, **pool)
-        pragmas = (f"synchronous = {'FULL' if synced else 'NORMAL'}", "foreign_keys = ON", f"mmap_size = {_MAPPED}")
+        pragmas = (
+            f"synchronous = {'FULL' if synced else 'NORMAL'}",
+            "foreign_keys = ON",
+            "secure_delete = ON",  # else what is deleted stays in the file until something is written over it
+            f"mmap_size = {_MAPPED}",
+        )
         sa.event.listen(made, "connect", lambda connection, _: _prepare_sqlite(connection, pragmas))
         begin = "BEGIN IMMEDIATE" if writing else "BEGIN"
         sa.event.listen(made, "begin", lambda connection: connection.exec_driver_sql(begin))

@@ -16,6 +16,7 @@ from services.store.records import UNDER_WAY, Record, Task
 from services.store.tables import response_events, response_items, responses
 
 _r = responses.c
+_e = response_events.c
 
 
 def begin(
@@ -139,14 +140,15 @@ def release(connection: sa.Connection, owner: str) -> None:
 
 
 def purge(connection: sa.Connection, now: int, events_before: int, limit: int) -> int:
-    """Deletes what is too old: events, and responses that no younger one continues. How many responses went."""
+    """Deletes what is too old: responses that no younger one continues, and events. Of which more went, how many."""
     younger = responses.alias("younger")
     continued = sa.exists().where(younger.c.previous_id == _r.id)
     old = sa.select(_r.id).where(_r.expires_at <= now, ~continued).limit(limit)
     gone = connection.execute(sa.delete(responses).where(_r.id.in_(old.scalar_subquery()))).rowcount
-    working = sa.exists().where(_r.id == response_events.c.response_id, _r.status.in_(UNDER_WAY))
-    connection.execute(sa.delete(response_events).where(response_events.c.at < events_before, ~working))
-    return gone
+    working = sa.exists().where(_r.id == _e.response_id, _r.status.in_(UNDER_WAY))
+    past = sa.select(_e.response_id).where(_e.at < events_before, ~working).limit(limit)
+    streams = sa.delete(response_events).where(_e.response_id.in_(past.scalar_subquery()), _e.at < events_before)
+    return max(gone, connection.execute(streams).rowcount)
 
 
 def _add_frames(

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -12,6 +12,8 @@ from services.storage.sealing import Sealer
 from services.storage.statements import Statements
 from services.store import background, conversations, responses
 from services.store.records import Conversation, Frames, ItemRow, Kept, Record, Task, Turn, form
+
+T = TypeVar("T", bool, int)
 
 DAY_S: Final = 86_400
 EVENTS_KEPT_S: Final = DAY_S
@@ -38,6 +40,7 @@ class Store:
         self._now = now
         self._keeping = database.writer.driven_group(self._add)
         self._appending = database.writer.group(self._add_to_conversations)
+        self._deleted = False  # since the files were last rid of it
 
     # ---- responses ---------------------------------------------------------------------------------------------------
 
@@ -73,9 +76,7 @@ class Store:
 
     async def delete(self, tenant: str, response_id: str) -> bool:
         """Deletes a response with its events. Whether there was one."""
-        return await self._database.writer.submit(
-            lambda connection: responses.delete(connection, tenant, form(response_id))
-        )
+        return await self._gone(lambda connection: responses.delete(connection, tenant, form(response_id)))
 
     async def follow(self, tenant: str, response_id: str, after: int) -> tuple[Kept, list[Frames]] | None:
         """A response, and its next events after the number `after`. One that has ended has all its events."""
@@ -144,9 +145,9 @@ class Store:
         await self._database.writer.submit(partial(background.release, owner=owner))
 
     async def purge(self) -> int:
-        """Deletes what is too old, a piece at a time. How many responses went."""
+        """Deletes what is too old, a piece at a time. How much went; `PURGED_AT_ONCE` or more: some may be left."""
         now = int(self._now())
-        return await self._database.writer.submit(
+        return await self._gone(
             lambda connection: background.purge(connection, now, now - EVENTS_KEPT_S, PURGED_AT_ONCE)
         )
 
@@ -172,9 +173,7 @@ class Store:
 
     async def delete_conversation(self, tenant: str, conversation_id: str) -> bool:
         """Deletes a conversation with its items. Whether there was one."""
-        return await self._database.writer.submit(
-            lambda connection: conversations.delete(connection, tenant, form(conversation_id))
-        )
+        return await self._gone(lambda connection: conversations.delete(connection, tenant, form(conversation_id)))
 
     async def append(self, tenant: str, conversation_id: str, items: Sequence[ItemRow]) -> bool:
         """Adds items at the end. Whether there is such a conversation."""
@@ -219,9 +218,19 @@ class Store:
 
     async def delete_item(self, conversation_id: str, item_id: str) -> bool:
         """Deletes one item. Whether there was one."""
-        return await self._database.writer.submit(
+        return await self._gone(
             lambda connection: conversations.delete_item(connection, conversation_id, form(item_id))
         )
+
+    async def scrub(self) -> None:
+        """Takes what was deleted since the last time out of the database's files as well."""
+        if self._deleted:
+            self._deleted = not await self._database.scrub()
+
+    async def _gone(self, delete: Callable[[sa.Connection], T]) -> T:
+        deleted = await self._database.writer.submit(delete)
+        self._deleted = self._deleted or bool(deleted)
+        return deleted
 
     def _add(self, statements: Statements, records: Sequence[Record]) -> Sequence[None]:
         return responses.add(statements, records, self._sealer, self._retention_s)

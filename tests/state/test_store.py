@@ -103,6 +103,22 @@ async def test_what_is_deleted_is_gone(store: Store, database: Database):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
 
 
+async def test_what_is_deleted_is_not_in_the_files_either(tmp_path: Path):
+    """SQLite's own file and its log: pages are overwritten, and the log is emptied."""
+    async with opened(tmp_path, None) as database:
+        store, canary = Store(database, Sealer(), retention_s=DAY_S), b"canary-7c1e" * 2000
+
+        def files_with_it() -> list[str]:
+            return [file.name for file in tmp_path.rglob("*") if file.is_file() and b"canary-7c1e" in file.read_bytes()]
+
+        await store.keep(record("r1", frames=canary, last_number=1))
+        await database.scrub()
+        assert files_with_it() == ["concentrate.db"]
+        await store.delete("ann", "r1")
+        await store.scrub()
+        assert files_with_it() == []
+
+
 async def test_age_takes_a_response_unless_a_younger_one_continues_it(store: Store, clock: Clock):
     """What is too old is not found; it goes when nothing needs it."""
     await store.keep(record("r1"))

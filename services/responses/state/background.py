@@ -25,7 +25,7 @@ from services.responses.state.run import Run
 from services.responses.state.stored import Stored
 from services.responses.stream_events import ErrorEvent, ResponseCreated, StreamError
 from services.store.records import Record, Task
-from services.store.store import Store
+from services.store.store import PURGED_AT_ONCE, Store
 from services.surface import sse
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Opened
@@ -181,9 +181,9 @@ class Background:
                 await self._renew()
                 for task in await self._store.take(self._owner, int(self._now() * 1000), self._lease(), TAKEN_AT_ONCE):
                     await self._take_over(task)
-                if self._now() - purged_at > PURGE_S:
+                if self._now() - purged_at > PURGE_S and await self._store.purge() < PURGED_AT_ONCE:
                     purged_at = self._now()
-                    await self._store.purge()
+                await self._store.scrub()
             except Overloaded as error:
                 _log.warning("leases not looked after", error=error.message)
             except Exception as error:  # noqa: BLE001  # the next time may go well
