@@ -73,11 +73,12 @@ _TOTAL: Final = re.compile(rb'"cost":\{"total":([0-9.e-]+)')
 
 @dataclass
 class Clients:
-    """Streams of clients. By the number of the call: ids of what began, and the cost that was told of what came to its end."""
+    """Streams of clients. By the number of the call: ids of what began, costs that were told, costs of what came to its end."""
 
     url: str
     models: Sequence[str]
     began: dict[int, str] = field(default_factory=dict)
+    told: dict[int, float] = field(default_factory=dict)
     complete: dict[int, float] = field(default_factory=dict)
     broken: int = 0
     next: int = 0
@@ -97,19 +98,27 @@ class Clients:
             else:
                 self.complete[number] = cost
 
+    def surface_of(self, number: int) -> tuple[Surface, str]:
+        """How a call is made, and of which model."""
+        model = self.models[number % len(self.models)]
+        return SURFACES[model.partition("/")[0]], model
+
+    def heed(self, number: int, surface: Surface, line: bytes) -> None:
+        """Notes the id and the cost that a line of a stream tells."""
+        if number not in self.began and (found := _ID.search(line)) and found[1].decode() == surface.prefix:
+            self.began[number] = f"resp_{found[2].decode()}"
+        if surface.cost in line and (cost := _TOTAL.search(line)):
+            self.told[number] = float(cost[1])
+
     async def _one(self, session: aiohttp.ClientSession, number: int) -> float | None:
         """What it cost; None when its last event did not come."""
-        model, cost = self.models[number % len(self.models)], None
-        surface = SURFACES[model.partition("/")[0]]
+        surface, model = self.surface_of(number)
         body = {**surface.body(f"call {number} please"), "model": model, "stream": True}
         async with session.post(self.url + surface.path, json=body) as response:
             async for line in response.content:
-                if number not in self.began and (found := _ID.search(line)) and found[1].decode() == surface.prefix:
-                    self.began[number] = f"resp_{found[2].decode()}"
-                if surface.cost in line and (told := _TOTAL.search(line)):
-                    cost = float(told[1])
+                self.heed(number, surface, line)
                 if surface.last in line:
-                    return cost
+                    return self.told.get(number)
         return None
 
 
@@ -179,6 +188,21 @@ def problems(connection: sa.Connection, counted: dict[int, Tokens], clients: Cli
     return found
 
 
+def environment(folder: Path, port: int, database_url: str | None) -> dict[str, str]:
+    """Variables of a gateway whose state is in the folder, with limited credit and short leases."""
+    return {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
+        "PORT": str(port),
+        "CONCENTRATE_DATA_DIR": str(folder / "data"),
+        "CONCENTRATE_DISCOVER_LOCAL": "off",
+        "CONCENTRATE_BOOTSTRAP_KEY": KEY,
+        "CONCENTRATE_BOOTSTRAP_CREDITS_USD": str(CREDITS),
+        "CONCENTRATE_ACCESS_LOG": "off",
+        "HOLD_LEASE_SECONDS": str(LEASE_S),
+        **({"DATABASE_URL": database_url} if database_url else {}),
+    }
+
+
 async def run(
     folder: Path,
     *,
@@ -191,19 +215,7 @@ async def run(
 ) -> list[str]:
     """The whole experiment; what went wrong."""
     port = free_port()
-    env = {
-        **await upstream.start(folder),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
-        "PORT": str(port),
-        "WORKERS": str(workers),
-        "CONCENTRATE_DATA_DIR": str(folder / "data"),
-        "CONCENTRATE_DISCOVER_LOCAL": "off",
-        "CONCENTRATE_BOOTSTRAP_KEY": KEY,
-        "CONCENTRATE_BOOTSTRAP_CREDITS_USD": str(CREDITS),
-        "CONCENTRATE_ACCESS_LOG": "off",
-        "HOLD_LEASE_SECONDS": str(LEASE_S),
-        **({"DATABASE_URL": database_url} if database_url else {}),
-    }
+    env = {**await upstream.start(folder), **environment(folder, port, database_url), "WORKERS": str(workers)}
     command = [sys.executable, "-c", "from services.runtime.cli import main; main()", "serve"]
     gateway = await asyncio.to_thread(Process, command, folder / "gateway.log", env)
     try:

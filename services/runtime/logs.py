@@ -77,6 +77,7 @@ def configure(
     ])  # fmt: skip
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(foreign)
+    handler.addFilter(lambda record: record.name != "psycopg")  # it warns of what it raises as well
     logging.basicConfig(handlers=[handler], level=max(_LEVELS[level], logging.WARNING), force=True)
 
 
