@@ -17,7 +17,9 @@ from services.errors import GatewayError, InternalError, InvalidRequest, Overloa
 from services.runtime.paths import SOCKETS
 from services.vocabulary.caller import Caller
 
-MESSAGE_BYTES_MAX: Final = 32 << 20
+MESSAGE_BYTES_MAX: Final = 40 << 20
+"""A larger one ends the connection. From 32 MiB on a message is read and refused (responses/session.py), as HTTP bodies are."""
+
 WAITING_MAX: Final = 8  # turns that a client asks for before the one at work has ended
 PING_SECONDS: Final = 30.0  # half of it without an answer, and the client is gone
 

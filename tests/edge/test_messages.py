@@ -1,8 +1,11 @@
 """The Messages API through the whole gateway: the official SDK, the edge's own answers, and an Anthropic that only listens."""
 
+import contextlib
 import json
+import threading
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import anthropic
@@ -35,13 +38,16 @@ STREAM = "".join(f"event: {event['type']}\ndata: {json.dumps(event, separators=(
 
 
 class Anthropic(Fake):
-    """Says hi, `silent_s` seconds later, and keeps the bytes it was sent."""
+    """Says hi, `silent_s` seconds later and as soon as it may speak, and keeps the bytes it was sent."""
 
     silent_s = 0.0
+    speaks: threading.Event | None = None
 
     def answer(self, seen: Seen) -> Reply:
         self.seen.append(seen)
         time.sleep(self.silent_s)
+        if self.speaks is not None:
+            assert self.speaks.wait(30)
         if self.reply is not None:
             return self.reply
         if seen.json.get("stream"):
@@ -59,7 +65,7 @@ def upstream() -> Iterator[Anthropic]:
 @pytest.fixture(scope="module")
 def served(upstream: Anthropic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose Anthropic is the fake; silence is short."""
-    environment = {"ANTHROPIC_API_KEY": "canary-key", "ANTHROPIC_BASE_URL": upstream.url, "PING_SECONDS": "0.5"}
+    environment = {"ANTHROPIC_API_KEY": "canary-key", "ANTHROPIC_BASE_URL": upstream.url, "PING_SECONDS": "0.1"}
     with serving(tmp_path_factory.mktemp("messages"), environment) as running:
         yield running
 
@@ -182,36 +188,47 @@ def test_claude_codes_bytes_reach_anthropic(served: Gateway, upstream: Anthropic
     assert "x-app" not in sent.headers
 
 
-def test_a_silent_provider_is_covered_by_pings(served: Gateway, upstream: Anthropic):
-    """From the first seconds on, before it has said anything; then the answer comes as it is."""
-    upstream.silent_s = 1.8
-    given = body("anthropic/claude-opus-4-8")
-    began = time.monotonic()
+@contextlib.contextmanager
+def silence(upstream: Anthropic, reply: Reply | None = None) -> Iterator[threading.Event]:
+    """The provider says nothing until the event is set, and then this."""
+    upstream.speaks, upstream.reply = threading.Event(), reply
     try:
-        with httpx.stream("POST", f"{served.url}/v1/messages", content=given, headers=served.headers) as answer:
-            lines = answer.iter_lines()
-            first = next(lines), next(lines)
-            first_s = time.monotonic() - began
-            names = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+        yield upstream.speaks
     finally:
-        upstream.silent_s = 0.0
-    assert first == ("event: ping", 'data: {"type": "ping"}')
-    assert first_s < 1.5
-    assert names.count("ping") >= 1
-    assert [name for name in names if name != "ping"] == [event["type"] for event in EVENTS]
+        upstream.speaks.set()
+        upstream.speaks = upstream.reply = None
+
+
+def named(lines: Iterator[str], count: int | None = None) -> list[str]:
+    """The names of so many events, or of all that are left."""
+    names = (line.removeprefix("event: ") for line in lines if line.startswith("event: "))
+    return list(islice(names, count))
+
+
+def test_a_silent_provider_is_covered_by_pings(served: Gateway, upstream: Anthropic):
+    """Before it has said anything, and again; then the answer comes as it is."""
+    given = body("anthropic/claude-opus-4-8")
+    with (
+        silence(upstream) as speaks,
+        httpx.stream("POST", f"{served.url}/v1/messages", content=given, headers=served.headers, timeout=30) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert (next(lines), next(lines)) == ("event: ping", 'data: {"type": "ping"}')
+        assert named(lines, 2) == ["ping", "ping"]
+        speaks.set()
+        assert [name for name in named(lines) if name != "ping"] == [event["type"] for event in EVENTS]
 
 
 def test_a_failure_after_the_first_ping_is_an_error_event(served: Gateway, upstream: Anthropic):
     """The status is out by then."""
-    upstream.silent_s, upstream.reply = 0.8, Reply(b'{"error":{"message":"bad"}}', 400)
-    try:
-        answer = httpx.post(
-            f"{served.url}/v1/messages", content=body("anthropic/claude-opus-4-8"), headers=served.headers
-        )
-    finally:
-        upstream.silent_s, upstream.reply = 0.0, None
-    *_, error, end = answer.text.split("\n\n")
-    assert (answer.status_code, end) == (200, "")
-    name, data = error.split("\n")
+    given = body("anthropic/claude-opus-4-8")
+    with (
+        silence(upstream, Reply(b'{"error":{"message":"bad"}}', 400)) as speaks,
+        httpx.stream("POST", f"{served.url}/v1/messages", content=given, headers=served.headers, timeout=30) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert (answer.status_code, named(lines, 1)) == (200, ["ping"])
+        speaks.set()
+        name, data = [line for line in lines if line][-2:]
     assert name == "event: error"
     assert json.loads(data.removeprefix("data: "))["error"]["type"] == "invalid_request_error"
