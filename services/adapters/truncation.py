@@ -11,7 +11,7 @@ import msgspec
 from services.catalog.schema import Target
 from services.errors import InputTooLong
 from services.tokens.estimate import prompt_tokens
-from services.vocabulary.call import Call, Item, Message
+from services.vocabulary.call import Call, Item, Message, ToolCall, ToolResult
 from services.vocabulary.event import Loss
 
 _INSTRUCTING: Final = ("system", "developer")
@@ -53,10 +53,19 @@ def _answer(call: Call, target: Target, context: int) -> int:
 
 
 def _turns(items: list[Item]) -> list[list[Item]]:
-    """The items in pieces, each of which begins with a message of the user; the first may begin otherwise."""
+    """The items in pieces, each of which begins with a message of the user; the first may begin otherwise.
+
+    What the user says between a call and its result belongs to that turn.
+    """
+    answered = {item.call_id for item in items if isinstance(item, ToolResult)}
     turns: list[list[Item]] = [[]]
+    waiting: set[str] = set()
     for item in items:
-        if isinstance(item, Message) and item.role == "user" and turns[-1]:
+        if isinstance(item, ToolCall) and item.call_id in answered:
+            waiting.add(item.call_id)
+        elif isinstance(item, ToolResult):
+            waiting.discard(item.call_id)
+        elif isinstance(item, Message) and item.role == "user" and turns[-1] and not waiting:
             turns.append([])
         turns[-1].append(item)
     return turns

@@ -67,7 +67,7 @@ class HttpService(http_service_pb2_grpc.HttpServiceServicer):
     async def CountInputTokens(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802
         """`POST /v1/responses/input_tokens`."""
         caller = await self._keys.verify(*credentials(context))
-        asked = await self._asking.read(read_body(request, context), caller)
+        asked = await self._asking.read(read_body(request, context), caller, answered=False)
         count = await self._counting.count(asked.call, caller, asked.state)
         return HttpBody(content_type=JSON, data=msgspec.json.encode(count))
 

@@ -45,7 +45,7 @@ class Turns:
 
     async def warm(self, body: bytes, caller: Caller, before: list[msgspec.Raw]) -> AsyncIterator[bytes]:
         """An answer that nobody was asked for: the request is understood, and can be continued by its id."""
-        asked = await self._asking.read(body, caller)
+        asked = await self._asking.read(body, caller, answered=False)
         before += asked.context
         call = msgspec.structs.replace(asked.call, store=False)
         now = self._responses.now()

@@ -48,6 +48,16 @@ def test_the_middle_goes_first():
     assert kept.items[0].role == "developer"
 
 
+def test_what_is_said_between_a_call_and_its_result_tears_nothing():
+    """It goes with both of them, or stays."""
+    call = conversation(8)
+    call.items[2:2] = [ToolCall("early", "f", "{}"), said("user", "question 0"), ToolResult("early", [Text("7")])]
+    kept, _ = truncated(call, target(2000))
+    assert len(kept.items) < len(call.items)
+    calls = [item.call_id for item in kept.items if isinstance(item, ToolCall)]
+    assert calls == [item.call_id for item in kept.items if isinstance(item, ToolResult)]
+
+
 @pytest.mark.parametrize("context", [None, 1_000_000])
 def test_what_fits_stays_whole(context: int | None):
     """And no number is told."""

@@ -12,21 +12,22 @@ from services.responses.intake import Given
 from services.responses.keeping import Recorder, State, Unkept
 from services.responses.schema import ContextManagementParam, ConversationParam, ResponsesRequest
 from services.responses.state import items
+from services.responses.state.condensing import in_conversation, instructs, parted, since_compaction
 from services.responses.state.recording import Recording
-from services.responses.state.summaries import Summaries, since_compaction
+from services.responses.state.summaries import Summaries
 from services.store.records import UNDER_WAY
 from services.store.store import Store
 from services.surface.reading import decode
 from services.tokens.estimate import prompt_tokens
-from services.vocabulary.call import Call
+from services.vocabulary.call import Call, Item
 from services.vocabulary.caller import Caller, CallerPolicy
 from services.vocabulary.event import Loss
 
 CONTEXT_BYTES_MAX: Final = 64 << 20
 """What a request may continue, as JSON."""
 
-Condense = Callable[[Call, list[msgspec.Raw], Caller], Awaitable[list[msgspec.Raw] | None]]
-"""Items to go on with in the place of a conversation that grew long; None where nothing can be left out."""
+Condense = Callable[[Call, Sequence[Item], Caller], Awaitable[msgspec.Raw]]
+"""A compaction item that stands for some items of a call."""
 
 _SUMMARISED: Final = Loss("context_management", "emulated", "What came before the last message was summarised here.")
 _management = msgspec.json.Decoder(list[ContextManagementParam])
@@ -62,8 +63,11 @@ class Asking:
         self._summaries = summaries
         self.condense: Condense | None = None
 
-    async def read(self, body: bytes, caller: Caller, *, native: bool = True) -> Asked:
-        """The request in a JSON body. Raises `InvalidRequest` and `NotFound`. native: the body may travel as it is."""
+    async def read(self, body: bytes, caller: Caller, *, native: bool = True, answered: bool = True) -> Asked:
+        """The request in a JSON body. Raises `InvalidRequest` and `NotFound`.
+
+        native: the body may travel as it is. answered: it is to be answered, so a long conversation is worth a summary.
+        """
         given = intake.parse(body)
         request, tenant = given.request, tenant_of(caller)
         if request.previous_response_id and request.conversation:
@@ -82,11 +86,11 @@ class Asking:
             shown = self._summaries.opened(items.own_items(given) if own is None else own, tenant)
         threshold = _threshold(given) if self.condense is not None else None
         call, losses = intake.call_of(given, before, shown), list[Loss]()
-        if self.condense is not None and threshold is not None and prompt_tokens(call) > threshold:
-            kept = await self.condense(call, [*before, *(shown or items.own_items(given))], caller)
+        if answered and threshold is not None and prompt_tokens(call) > threshold:
+            kept = await self._condensed(call, given, context, own, caller)
             if kept is not None:
-                context, own = [], kept
-                call = intake.call_of(given, (), self._summaries.opened(kept, tenant))
+                context, own = list(filter(instructs, context)), kept
+                call = intake.call_of(given, context, self._summaries.opened(kept, tenant))
                 losses.append(_SUMMARISED)
         state = _state(call, request, caller, len(context), losses)
         keeps = state.stored or state.conversation_id is not None
@@ -97,6 +101,27 @@ class Asking:
         elif state.previous_response_id is not None or state.losses:
             recorder = Unkept(state)
         return Asked(call, state, given, own, recorder, context)
+
+    async def _condensed(
+        self,
+        call: Call,
+        given: Given,
+        context: Sequence[msgspec.Raw],
+        own: Sequence[msgspec.Raw] | None,
+        caller: Caller,
+    ) -> list[msgspec.Raw] | None:
+        """Own items to go on with, a compaction item first; what instructs the model among the context stays before them.
+
+        None where nothing can be left out, or only by giving items of a conversation another place.
+        """
+        raw = [*context, *(items.own_items(given) if own is None else own)]
+        parts = parted(call.items, raw)
+        if parts is None or (given.request.conversation is not None and parts.kept[0] < len(context)):
+            return None
+        assert self.condense is not None, "asked for only where it is done"
+        summary = await self.condense(call, [call.items[n] for n in parts.told], caller)
+        ruling = [n for n in parts.ruling if n >= len(context)]
+        return [summary, *[raw[n] for n in (*ruling, *parts.kept)]]
 
     async def _context(self, request: ResponsesRequest, tenant: str) -> list[msgspec.Raw]:
         """The items of what is continued, oldest first."""
@@ -127,7 +152,7 @@ class Asking:
         if rows is None:
             raise NotFound(f"Conversation with id '{conversation}' not found.", param="conversation")
         _check_size(sum(len(row.item) for row in rows), "conversation")
-        return [msgspec.Raw(row.item) for row in rows]
+        return in_conversation([msgspec.Raw(row.item) for row in rows])
 
     async def _resolved(
         self, given: list[msgspec.Raw], context: Sequence[msgspec.Raw], tenant: str

@@ -16,6 +16,7 @@ from services.responses.schema import NonEmpty
 from services.responses.service import Responses
 from services.responses.state import items
 from services.responses.state.asking import Asking, tenant_of
+from services.responses.state.condensing import role_of
 from services.responses.state.summaries import Summaries
 from services.responses.state.transcript import transcript
 from services.surface.cost import PublicCost
@@ -72,24 +73,17 @@ class Compaction:
             given["input"] = request.input
         asked = await self._asking.read(msgspec.json.encode(given), caller, native=False)
         response = await self.summarised(asked.call.items, request.model, request.instructions, caller)
-        stem = response.id.removeprefix("resp_")
-        kept = [item for item in asked.raw if _is_users(item)]
+        kept = [item for item in asked.raw if role_of(item) == "user"]
         output = [msgspec.Raw(items.shown(item, items.input_id(response.id, n, item))) for n, item in enumerate(kept)]
-        summary = self._summaries.item(text_of(response), tenant_of(caller), f"cmp_{stem}00")
-        output.append(msgspec.Raw(msgspec.json.encode(summary)))
+        output.append(self._item(response, caller))
         return CompactedResponse(
             id=response.id, created_at=response.created_at, output=output, usage=response.usage, cost=response.cost
         )
 
-    async def condense(self, call: Call, raw: list[msgspec.Raw], caller: Caller) -> list[msgspec.Raw] | None:
-        """A compaction item for all before the last message of the user, and that message with what follows it."""
-        spoken = [n for n, item in enumerate(call.items) if isinstance(item, Message) and item.role == "user"]
-        if not spoken or not (earlier := call.items[: spoken[-1]]):
-            return None
-        response = await self.summarised(earlier, call.model, call.instructions, caller)
-        item_id = f"cmp_{response.id.removeprefix('resp_')}00"
-        summary = self._summaries.item(text_of(response), tenant_of(caller), item_id)
-        return [msgspec.Raw(msgspec.json.encode(summary)), *raw[spoken[-1] :]]
+    async def condense(self, call: Call, conversation: Sequence[Item], caller: Caller) -> msgspec.Raw:
+        """A compaction item that stands for a part of the call's conversation."""
+        response = await self.summarised(conversation, call.model, call.instructions, caller)
+        return self._item(response, caller)
 
     async def summarised(
         self, conversation: Sequence[Item], model: str, instructions: str | None, caller: Caller
@@ -103,19 +97,12 @@ class Compaction:
         generation = await self._responses.open(call, caller)
         return await self._responses.response(generation)
 
+    def _item(self, response: Response, caller: Caller) -> msgspec.Raw:
+        item_id = f"cmp_{response.id.removeprefix('resp_')}00"
+        return msgspec.Raw(msgspec.json.encode(self._summaries.item(text_of(response), tenant_of(caller), item_id)))
+
 
 def text_of(response: Response) -> str:
     """The text of an answer."""
     parts = [part for item in response.output for part in getattr(item, "content", None) or ()]
     return "".join(getattr(part, "text", "") for part in parts).strip()
-
-
-class _Role(msgspec.Struct):
-    role: str = ""
-
-
-_role = msgspec.json.Decoder(_Role)
-
-
-def _is_users(item: msgspec.Raw) -> bool:
-    return items.head_of(item).type in (None, "message") and _role.decode(item).role == "user"

@@ -11,13 +11,12 @@ from typing import Final
 import msgspec
 
 from services.errors import InvalidRequest
+from services.responses.state.condensing import KIND
 from services.responses.state.items import head_of
 from services.storage.sealing import Sealer, Unsealable
 from services.vocabulary.seal import seal, unseal
 
 PROVIDER: Final = "concentrate"
-KIND: Final = "compaction"
-
 _OPENING: Final = "This is a summary of the conversation before. Go on from here.\n\n"
 
 
@@ -57,11 +56,3 @@ class Summaries:
         content = [{"type": "input_text", "text": _OPENING + summary}]
         message = {"type": "message", "role": "developer", "content": content}
         return msgspec.Raw(msgspec.json.encode(message))
-
-
-def since_compaction(turns: Sequence[Sequence[msgspec.Raw]]) -> Sequence[Sequence[msgspec.Raw]]:
-    """The turns from the last one that holds a compaction item: it stands for all before."""
-    for index in range(len(turns) - 1, 0, -1):
-        if any(b'"compaction"' in bytes(item) and head_of(item).type == KIND for item in turns[index]):
-            return turns[index:]
-    return turns
