@@ -13,15 +13,13 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.edge.test_disconnect import Provider
-from tests.edge.test_disconnect import provider as provider  # noqa: PLC0414 - a fixture
+from tests.edge.endless import Endless
 from tests.gateway import Gateway, serving
 from tests.responses.test_open_responses import _EVENTS, _validator, check_response, mistakes, specified
 
 Socket = aiohttp.ClientWebSocketResponse
 
 ENDED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
-UNLISTED = {"CONCENTRATE_UNLISTED_MODELS": "allow"}
 
 
 @asynccontextmanager
@@ -199,15 +197,16 @@ async def test_a_message_that_is_too_large_is_refused(gateway: Gateway):
         assert text_of(await answer(socket)) == "hi"
 
 
-async def test_a_client_that_leaves_stops_the_provider(tmp_path: Path, provider: tuple[Provider, str]):
+async def test_a_client_that_leaves_stops_the_provider(unending: tuple[Gateway, Endless]):
     """In the middle of a turn."""
-    fake, url = provider
-    with serving(tmp_path, MISTRAL_API_KEY="k-12345678", MISTRAL_BASE_URL=url, **UNLISTED) as gateway:
-        async with connected(gateway) as socket:
-            await ask(socket, "hi", model="mistral/m")
-            await asyncio.wait_for(fake.asked.wait(), 10)
-            await socket.receive_str(timeout=10)
-        await asyncio.wait_for(fake.left.wait(), 10)
+    gateway, provider = unending
+    provider.again()
+    async with connected(gateway) as socket:
+        await ask(socket, "hi", model="mistral/m")
+        while json.loads(await socket.receive_str(timeout=20))["type"] != "response.output_text.delta":
+            pass
+        assert not provider.left.is_set()
+    assert await asyncio.to_thread(provider.left.wait, 20)
 
 
 async def test_dying_and_draining(tmp_path: Path):
