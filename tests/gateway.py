@@ -1,7 +1,9 @@
 """A real gateway for tests: `concentrate serve` as a process of its own, with Envoy, on a free port."""
 
 import contextlib
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-cn-v1-test0000000000000000000000000000000000"
 START_SECONDS_MAX = 60
+PORTS = range(
+    10_000, 30_000
+)  # the system gives those above to connections, from when we have found one free until it is used
+_ports = itertools.cycle(random.sample(PORTS, len(PORTS)))
 
 
 @dataclass
@@ -79,7 +85,7 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None, **variab
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
             process.send_signal(signal.SIGINT)  # at once
-        process.wait(10)
+        process.wait(30)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -94,7 +100,7 @@ def refused(folder: Path, **variables: str) -> str:
         **variables,
     }
     command = [sys.executable, "-m", "services.runtime.cli", "serve"]
-    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=30, check=False)
+    ended = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=90, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr
 
@@ -110,9 +116,12 @@ def _ready_url(process: subprocess.Popen[str], log: Path) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port where nobody listens; it is not found again by whoever looks next."""
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def sockets(pid: int) -> set[str]:

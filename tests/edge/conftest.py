@@ -16,6 +16,7 @@ def unending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway
             "MISTRAL_API_KEY": "k-12345678",
             "MISTRAL_BASE_URL": provider.url,
             "CONCENTRATE_UNLISTED_MODELS": "allow",
+            "CONCENTRATE_BOOTSTRAP_KEY": "sk-cn-v1-unending00000000000000000000000000000000",
         }
         with serving(tmp_path_factory.mktemp("unending"), environment) as running:
             yield running, provider

@@ -40,7 +40,9 @@ def endless() -> Iterator[Endless]:
                 self.send_header("content-type", "text/event-stream")
                 self.end_headers()
             with contextlib.suppress(ConnectionError):
-                while not select([self.connection], [], [], BEAT_S)[0]:  # nothing more is said on it but that it is closed
+                while not select([self.connection], [], [], BEAT_S)[
+                    0
+                ]:  # nothing more is said on it but that it is closed
                     self.wfile.write(EVENT if stream else b"")
             made.left.set()
 

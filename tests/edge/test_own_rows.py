@@ -162,19 +162,12 @@ def test_without_discovery_nobody_is_asked(tmp_path):
         assert ollama.seen == []
 
 
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ("providers: [{id: x, name: X, dialect: telepathy}]", "provider x: Object missing required field `base_url`"),
-        ("providers:\n  - id: x\n name: X", "line 3"),
-    ],
-)
-def test_a_wrong_file_stops_the_start(tmp_path: Path, rows: str, message: str):
+def test_a_wrong_file_stops_the_start(tmp_path: Path):
     """`concentrate serve` ends at once with the file and the mistake, in a line or a few, and no traceback."""
     file = tmp_path / "rows.yaml"
-    file.write_text(rows)
+    file.write_text("providers:\n  - id: x\n name: X")
     said = refused(tmp_path, PORT=str(free_port()), CONCENTRATE_CONFIG=str(file), CONCENTRATE_ACCESS_LOG="off")
     assert said.startswith(f"error: {file}: ")
-    assert message in said
+    assert "line 3" in said
     assert len(said.splitlines()) < 6, said
     assert "Traceback" not in said
