@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.gateway import Gateway, serving
-from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures for all
+from tests.postgres import mortal_postgres, postgres_server, postgres_url  # noqa: F401 - fixtures for all
 from tests.redis_server import redis_url  # noqa: F401 - as above
 from tests.virtual_time import VirtualTime
 

@@ -114,3 +114,10 @@ def postgres_server() -> Iterator[Postgres]:
 def postgres_url(postgres_server: Postgres) -> str:
     """The URL of an empty database."""
     return postgres_server.create()
+
+
+@pytest.fixture(scope="session")
+def mortal_postgres() -> Iterator[Postgres]:
+    """A server that tests stop and start again."""
+    with serving_postgres() as server:
+        yield server

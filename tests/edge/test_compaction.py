@@ -1,14 +1,12 @@
 """Compaction: all messages of the user, and a summary that takes the place of the rest."""
 
-from pathlib import Path
-
 import grpc
 import httpx
 import pytest
 from concentrate.responses.v1 import responses_service_pb2 as pb
 from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 MODEL = "sandbox/echo"
 TALK = [
@@ -68,12 +66,9 @@ def test_typed_clients_do_the_same(gateway: Gateway):
     assert made.usage.output_tokens > 0
 
 
-def test_a_long_conversation_is_compacted_on_the_way(tmp_path: Path):
+def test_a_long_conversation_is_compacted_on_the_way(impatient: Gateway):
     """With a model for it, at every provider; who continues begins from the summary."""
-    with (
-        serving(tmp_path, COMPACTION_MODEL=MODEL) as gateway,
-        httpx.Client(base_url=gateway.url, headers=gateway.headers) as client,
-    ):
+    with httpx.Client(base_url=impatient.url, headers=impatient.headers) as client:
         body = {"model": MODEL, "context_management": [{"type": "compaction", "compact_threshold": 1000}]}
         first = client.post("/v1/responses", json={**body, "input": "word " * 3000}).json()
         assert first["translation_losses"] == []  # nothing before it

@@ -4,9 +4,6 @@ Each row four ways: as REST and typed, whole and streamed. Failures of providers
 """
 
 import json
-import os
-import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +15,7 @@ from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesService
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 
 @dataclass(frozen=True)
@@ -90,14 +87,6 @@ LATE = {  # nothing of these can be a status of a stream: it has begun
     "424 failed": failed("one two three [[error 2]]", "failed to answer"),
     "504 silence": Row("one two three [[hang 2]]", 504, *TIMEOUT, about="sandbox/echo"),
 }
-
-
-@pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that waits a second for a provider."""
-    short = {"UPSTREAM_IDLE_SECONDS": "1", "UPSTREAM_FIRST_BYTE_SECONDS": "1"}
-    with serving(tmp_path_factory.mktemp("impatient"), short) as running:
-        yield running
 
 
 def post(gateway: Gateway, row: Row, *, stream: bool) -> httpx.Response:
@@ -176,20 +165,3 @@ def test_a_stream_that_has_begun_says_it_in_its_events(impatient: Gateway, row: 
     *_, error, last = call(impatient, row, stream=True)
     assert error.error.error.code == row.code
     assert last.response_failed.response.error.code
-
-
-def test_without_a_worker_it_is_503_and_unavailable(impatient: Gateway, tmp_path):
-    """Nobody is there to say more, so gRPC clients get the code alone."""
-    hi = Row("Hi", 503, "overloaded", "UNAVAILABLE", "", ())
-    with serving(tmp_path) as gateway:
-        (worker,) = gateway.workers()
-        gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts another
-        try:
-            os.kill(worker, signal.SIGKILL)
-            answer = post(gateway, hi, stream=False)
-            with pytest.raises(grpc.RpcError) as raised:
-                call(gateway, hi, stream=False)
-        finally:
-            gateway.process.send_signal(signal.SIGCONT)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (hi.http, hi.code)
-    assert raised.value.code() == grpc.StatusCode.UNAVAILABLE

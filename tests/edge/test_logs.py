@@ -3,18 +3,13 @@
 import io
 import json
 import sys
-import time
-from pathlib import Path
 
-import httpx
 import pytest
 import structlog
 
 from services.runtime import logs
-from tests.gateway import serving
 
 CANARY = "canary-provider-5d1f"
-WRONG_KEY = "sk-cn-v1-wrong000000000000000000000000000000000"
 
 
 @pytest.fixture
@@ -67,32 +62,3 @@ def test_what_is_no_secret_stays(stderr: io.StringIO):
     structlog.get_logger().info("done", key_id="key_1", token_count=7, max_tokens=5, path="/v1/responses", ok=True)
     found = json.loads(stderr.getvalue())
     assert (found["key_id"], found["token_count"], found["path"]) == ("key_1", 7, "/v1/responses")
-
-
-def test_no_secret_reaches_the_logs_of_a_gateway(tmp_path: Path):
-    """Keys in headers, in the query, in the environment and in the body; right ones and wrong ones."""
-    with serving(
-        tmp_path, OPENAI_API_KEY=CANARY, OPENAI_BASE_URL="http://127.0.0.1:9/v1", LOG_LEVEL="debug"
-    ) as gateway:
-        body = {"model": "sandbox/echo", "input": "private words of a user"}
-        with httpx.Client(base_url=gateway.url) as client:
-            assert client.post("/v1/responses", json=body, headers=gateway.headers).status_code == 200
-            for headers in ({"authorization": f"Bearer {WRONG_KEY}"}, {"x-api-key": WRONG_KEY}):
-                answer = client.post(
-                    f"/v1/responses?key={WRONG_KEY}", json=body, headers={**headers, "x-request-id": "mine"}
-                )
-                assert answer.status_code == 401
-            failed = client.post("/v1/responses", json={**body, "model": "openai/gpt-5"}, headers=gateway.headers)
-            assert CANARY not in failed.text
-        key = gateway.key
-        gateway.stop()
-        time.sleep(0.1)
-        lines = gateway.log.read_text()
-    for secret in (CANARY, key, WRONG_KEY, "private words", "127.0.0.1:9/"):
-        assert secret not in lines
-    requests = [json.loads(line) for line in lines.splitlines() if '"logger":"access"' in line]
-    refused = [line for line in requests if line["status"] == 401]
-    assert [(line["request_id"], line["method"], line["path"]) for line in refused] == [
-        ("mine", "POST", "/v1/responses")
-    ] * 2
-    assert all(json.loads(line) for line in lines.splitlines())

@@ -13,16 +13,16 @@ from concentrate.management.v1.organizations_service_pb2 import CreateTeamReques
 from concentrate.management.v1.organizations_service_pb2_grpc import OrganizationsServiceStub
 from concentrate.management.v1.settings_pb2 import Rates
 
+from tests.edge.conftest import Pair
 from tests.edge.test_openapi import check
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 HTTP = httpx.Client(timeout=20)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with serving(tmp_path_factory.mktemp("management"), WORKERS="2") as gateway:
-        yield gateway
+def running(pair: Pair) -> Iterator[Gateway]:
+    yield pair.gateway
     HTTP.close()
 
 

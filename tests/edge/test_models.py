@@ -14,26 +14,9 @@ from concentrate.models.v1 import models_service_pb2 as pb
 from concentrate.models.v1.models_service_pb2_grpc import ModelsServiceStub
 
 from tests.edge.test_openapi import check
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
-CONFIGURED = dict.fromkeys(
-    "OPENAI_API_KEY ANTHROPIC_API_KEY AZURE_OPENAI_API_KEY GEMINI_API_KEY AWS_BEARER_TOKEN_BEDROCK XAI_API_KEY CO_API_KEY "
-    "MISTRAL_API_KEY HF_TOKEN CLOUDFLARE_API_TOKEN CLOUDFLARE_ACCOUNT_ID VERTEX_ACCESS_TOKEN GOOGLE_CLOUD_PROJECT".split(),
-    "none",
-) | {
-    "AZURE_OPENAI_ENDPOINT": "https://azure.example",
-    "AWS_REGION": "eu-central-1",
-    "VERTEX_BASE_URL": "http://127.0.0.1:1",
-    "CONCENTRATE_DISCOVER_LOCAL": "off",
-}
 TEN = {"openai", "anthropic", "vertex", "bedrock", "azure", "xai", "cohere", "mistral", "cloudflare", "huggingface"}
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that could ask every provider, and asks none."""
-    with serving(tmp_path_factory.mktemp("models"), CONFIGURED) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

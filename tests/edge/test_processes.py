@@ -13,11 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
+from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
+from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 
 from services.runtime.settings import SettingsError, read
 from services.runtime.supervisor import Supervisor
+from tests.edge.conftest import Pair
 from tests.edge.endless import Endless
 from tests.gateway import Gateway, free_port, refused, serving
 
@@ -58,19 +62,12 @@ def sturdy(unending: tuple[Gateway, Endless]) -> Gateway:
     return unending[0]
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """One with two workers."""
-    with serving(tmp_path_factory.mktemp("pair"), WORKERS="2") as gateway:
-        yield gateway
-
-
-@pytest.mark.parametrize(("name", "workers"), [("sturdy", 1), ("pair", 2)])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_after_kill_9_of_a_worker_the_next_request_succeeds_within_two_seconds(
-    name: str, workers: int, request: pytest.FixtureRequest
+    workers: int, sturdy: Gateway, pair: Pair
 ):
     """Also one that reaches the dead worker's socket: another worker, or the one that stood by, takes it."""
-    gateway: Gateway = request.getfixturevalue(name)
+    gateway = sturdy if workers == 1 else pair.gateway
 
     def killed() -> bool:
         settled(gateway, workers)
@@ -145,6 +142,28 @@ def answers(gateway: Gateway) -> bool:
         return ask(gateway).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_without_a_worker_it_is_503_and_unavailable(sturdy: Gateway):
+    """After trying for a while, with the seconds to wait, in the body and as `Retry-After`; gRPC clients get the code alone."""
+    sturdy.process.send_signal(signal.SIGSTOP)  # so that nobody starts another
+    try:
+        for worker in sturdy.pids("runtime.worker"):
+            kill(worker)
+        with grpc.insecure_channel(f"127.0.0.1:{sturdy.port}") as channel:
+            began = time.monotonic()
+            stub, key = ResponsesServiceStub(channel), [("authorization", f"Bearer {sturdy.key}")]
+            request = CreateResponseRequest(model="sandbox/echo", input_text="Hi")
+            called = stub.CreateResponse.future(request, metadata=key, timeout=60)
+            answer = ask(sturdy)
+            assert called.code() == grpc.StatusCode.UNAVAILABLE
+            assert time.monotonic() - began > 1
+    finally:
+        sturdy.process.send_signal(signal.SIGCONT)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"], error["retry_after"]) == (503, "overloaded", 1)
+    assert answer.headers["retry-after"] == "1"
+    until(lambda: answers(sturdy))
 
 
 def test_after_kill_9_of_envoy_the_port_is_back(sturdy: Gateway):
@@ -238,13 +257,14 @@ def test_the_grace_ends(tmp_path: Path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
-def test_kill_9_of_the_supervisor_leaves_nothing_running(pair: Gateway):
-    """The kernel ends the children, and so the port is free. (No test after this one has this gateway.)"""
-    settled(pair, 2)
-    children = pair.pids()
-    pair.process.kill()
-    pair.process.wait()
-    assert gone(children)
+def test_kill_9_of_the_supervisor_leaves_nothing_running(tmp_path: Path):
+    """The kernel ends the children, and so the port is free."""
+    with serving(tmp_path) as gateway:
+        settled(gateway, 1)
+        children = gateway.pids()
+        gateway.process.kill()
+        gateway.process.wait()
+        assert gone(children)
 
 
 def test_a_second_instance_runs_beside_the_first(gateway: Gateway, sturdy: Gateway):

@@ -2,12 +2,13 @@
 
 import signal
 import time
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 
+from tests.edge.conftest import Pair
 from tests.fake_provider import Fake, serve
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 
 def rows(port: int, *models: str) -> str:
@@ -18,40 +19,44 @@ def rows(port: int, *models: str) -> str:
     )
 
 
-def until_listed(gateway: Gateway, model: str) -> float:
-    """Seconds until both workers list the model."""
-    started, seen = time.monotonic(), 0
-    while seen < 20:
-        answer = httpx.get(f"{gateway.url}/v1/models/{model}")
-        assert answer.status_code in (200, 404)
-        seen = seen + 1 if answer.status_code == 200 else 0
-        assert time.monotonic() - started < 15, gateway.log.read_text()
-    return time.monotonic() - started
+def until(condition: Callable[[], bool], gateway: Gateway) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, gateway.log.read_text()
+        time.sleep(0.02)
 
 
-def test_new_rows_are_served_without_a_restart(tmp_path: Path):
+def until_listed(gateway: Gateway, model: str) -> None:
+    """Until both workers list the model: so often in a row the same one cannot have been asked."""
+    statuses: list[int] = []
+
+    def listed() -> bool:
+        statuses.append(httpx.get(f"{gateway.url}/v1/models/{model}").status_code)
+        return statuses[-20:] == [200] * 20
+
+    until(listed, gateway)
+    assert set(statuses) <= {200, 404}
+
+
+def test_new_rows_are_served_without_a_restart(pair: Pair):
     """By every worker; a new model is listed, and answers with the new provider's credential."""
-    file = tmp_path / "rows.yaml"
+    gateway = pair.gateway
+    workers = gateway.workers()
     with serve(Fake("one", "two")) as provider:
-        file.write_text("models: []\n")
-        with serving(
-            tmp_path, CONCENTRATE_CONFIG=str(file), WORKERS="2", MINE_KEY="mine", CONCENTRATE_DISCOVER_LOCAL="off"
-        ) as gateway:
-            workers = gateway.workers()
-            file.write_text(rows(provider.port, "one"))
-            gateway.process.send_signal(signal.SIGHUP)
-            assert until_listed(gateway, "one") < 10
-            for _ in range(6):
-                answer = httpx.post(
-                    f"{gateway.url}/v1/responses", headers=gateway.headers, json={"model": "one", "input": "Hi"}
-                )
-                assert answer.status_code == 200, answer.text
-                assert answer.json()["model"] == "mine/one"
-            file.write_text(rows(provider.port, "one", "two"))  # no signal: the file is watched
-            until_listed(gateway, "two")
-            file.write_text("models: [")
-            gateway.process.send_signal(signal.SIGHUP)
-            time.sleep(1)
-            until_listed(gateway, "two")
-            assert gateway.workers() == workers
-            assert "not YAML" in gateway.log.read_text()
+        pair.rows.write_text(rows(provider.port, "one"))
+        gateway.process.send_signal(signal.SIGHUP)
+        until_listed(gateway, "one")
+        for _ in range(6):
+            body = {"model": "one", "input": "Hi"}
+            answer = httpx.post(f"{gateway.url}/v1/responses", headers=gateway.headers, json=body)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["model"] == "mine/one"
+        assert provider.seen[-1].headers["authorization"] == "Bearer mine"
+        pair.rows.write_text(rows(provider.port, "one", "two"))  # no signal: the file is watched
+        until_listed(gateway, "two")
+        pair.rows.write_text("models: [")
+        gateway.process.send_signal(signal.SIGHUP)
+        until(lambda: gateway.log.read_text().count("not YAML") >= 2, gateway)  # each worker has seen it
+        until_listed(gateway, "two")
+    pair.rows.write_text("models: []\n")
+    assert gateway.workers() == workers

@@ -2,17 +2,14 @@
 
 import http.client
 import json
-import os
-import signal
 import socket
-import time
 import uuid
-from pathlib import Path
+from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 ECHO = {"model": "sandbox/echo", "input": "hello"}
 MIB = 1 << 20
@@ -22,6 +19,14 @@ MIB = 1 << 20
 def client(gateway: Gateway):
     with httpx.Client(base_url=gateway.url, headers=gateway.headers, timeout=30) as made:
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unfinished(gateway: Gateway) -> Iterator[socket.socket]:
+    """A request whose headers do not end; the last test reads what came of it."""
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=60) as connection:
+        connection.sendall(b"GET /v1/models HTTP/1.1\r\nhost: x\r\n")
+        yield connection
 
 
 def error(answer: httpx.Response) -> dict[str, object]:
@@ -150,35 +155,17 @@ def test_http_1_0_is_answered_whole_and_streamed(gateway: Gateway):
         assert text.endswith("data: [DONE]\n\n") if fields else json.loads(text)["status"] == "completed"
 
 
-def test_a_request_that_does_not_arrive_is_408(gateway: Gateway):
-    """Headers have 10 seconds."""
-    status, body = raw(gateway, b"GET /v1/models HTTP/1.1\r\nhost: x\r\n")
-    assert (status, body["error"]["code"]) == (408, "request_timeout")
-
-
 def raw(gateway: Gateway, request: bytes) -> tuple[int, dict[str, dict[str, object]]]:
     """Status and JSON of the answer to bytes that need not be a request."""
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
         connection.sendall(request)
-        answer = http.client.HTTPResponse(connection)
-        answer.begin()
-        return answer.status, json.loads(answer.read())
+        return answer_on(connection)
 
 
-def test_no_worker_is_503(tmp_path: Path):
-    """After trying for a while, and with the seconds to wait, in the body and as `Retry-After`."""
-    with serving(tmp_path) as gateway:
-        (worker,) = gateway.workers()
-        gateway.process.send_signal(signal.SIGSTOP)  # so that nobody starts another
-        try:
-            os.kill(worker, signal.SIGKILL)
-            started = time.monotonic()
-            answer = httpx.post(f"{gateway.url}/v1/responses", json=ECHO, headers=gateway.headers, timeout=30)
-            assert 1 < time.monotonic() - started < 10
-        finally:
-            gateway.process.send_signal(signal.SIGCONT)
-    assert (answer.status_code, error(answer)["code"], error(answer)["retry_after"]) == (503, "overloaded", 1)
-    assert answer.headers["retry-after"] == "1"
+def answer_on(connection: socket.socket) -> tuple[int, dict[str, dict[str, object]]]:
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return answer.status, json.loads(answer.read())
 
 
 # ---- request ids -----------------------------------------------------------------------------------------------------
@@ -237,3 +224,9 @@ def test_nothing_of_grpc_or_envoy_shows(client: httpx.Client):
         assert not [
             name for name in answer.headers if name.startswith(("grpc-", "x-envoy", "x-http-status", "x-error"))
         ]
+
+
+def test_a_request_that_does_not_arrive_is_408(unfinished: socket.socket):
+    """Headers have 10 seconds."""
+    status, body = answer_on(unfinished)
+    assert (status, body["error"]["code"]) == (408, "request_timeout")

@@ -1,7 +1,6 @@
 """Generated requests for every GET path of the OpenAPI document, through Envoy: what comes back is what the document says."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import schemathesis
@@ -13,21 +12,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.gateway import ROOT, Gateway, serving
+from tests.gateway import ROOT, Gateway
 
 DOCUMENT = json.loads((ROOT / "gen/openapi.json").read_text())
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 GETS = schemathesis.openapi.from_dict(DOCUMENT).include(method="GET")
 DOCUMENTED = schemathesis.openapi.from_dict(DOCUMENT)
-
-
-@pytest.fixture(scope="module")
-def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway with a few providers, which nobody asks."""
-    folder = tmp_path_factory.mktemp("schemathesis")
-    keys = {"OPENAI_API_KEY": "none", "CO_API_KEY": "none"}
-    with serving(folder, keys, CONCENTRATE_DISCOVER_LOCAL="off", CONCENTRATE_ACCESS_LOG="off") as running:
-        yield running
 
 
 @GETS.parametrize()

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +10,7 @@ import pytest
 from concentrate.responses.v1 import responses_service_pb2 as pb
 from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway
 
 MODEL = "sandbox/echo"
 
@@ -139,17 +138,3 @@ def test_both_surfaces_read_the_same(client: httpx.Client, gateway: Gateway):
         with pytest.raises(grpc.RpcError) as raised:
             stub.GetResponse(pb.GetResponseRequest(response_id=response["id"]), metadata=key)
         assert raised.value.code() == grpc.StatusCode.NOT_FOUND
-
-
-def test_responses_outlive_the_gateway_sealed(tmp_path: Path):
-    """With a key nothing can be read in the files; the next start reads it all."""
-    key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
-    with serving(tmp_path, CONCENTRATE_ENCRYPTION_KEY=key) as gateway:
-        answer = httpx.post(
-            f"{gateway.url}/v1/responses", headers=gateway.headers, json={"model": MODEL, "input": "canary-5518"}
-        )
-    files = [file for file in (tmp_path / "data").rglob("*") if file.is_file()]
-    assert all(b"canary-5518" not in file.read_bytes() for file in files)
-    with serving(tmp_path, CONCENTRATE_ENCRYPTION_KEY=key) as gateway:
-        again = httpx.get(f"{gateway.url}/v1/responses/{answer.json()['id']}", headers=gateway.headers)
-    assert again.content == answer.content

@@ -12,7 +12,7 @@ from services.storage.database import Database, open_database
 from services.storage.engines import UnusableDatabase, parse
 from services.storage.statements import Statements
 from services.storage.writer import Writer
-from tests.postgres import serving_postgres
+from tests.postgres import Postgres
 from tests.storage.kit import KINDS, opened, url_of
 
 
@@ -152,23 +152,22 @@ async def test_deadlocks_between_processes_are_tried_again(tmp_path: Path, postg
     await two.close()
 
 
-async def test_a_server_that_restarts_loses_nothing_that_waits(tmp_path: Path):
+async def test_a_server_that_restarts_loses_nothing_that_waits(tmp_path: Path, mortal_postgres: Postgres):
     """Work is tried again until the patience of its caller ends; then it is a 503, and later work goes through."""
-    with serving_postgres() as server:
-        database = open_database(tmp_path, server.create())
-        with database.begin() as connection:
-            connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
-        await database.writer.submit(insert(1))
-        await asyncio.to_thread(server.stop)
-        waiting = asyncio.create_task(database.writer.submit(insert(2), patience_s=20))
-        with pytest.raises(Overloaded):
-            await database.read(numbers)
-        with pytest.raises(Overloaded):
-            await database.writer.submit(insert(3), patience_s=0.1)
-        await asyncio.to_thread(server.start)
-        assert await waiting == 2
-        assert await database.read(numbers) == [1, 2]
-        await database.close()
+    database = open_database(tmp_path, mortal_postgres.create())
+    with database.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE numbers (n INTEGER PRIMARY KEY)")
+    await database.writer.submit(insert(1))
+    await asyncio.to_thread(mortal_postgres.stop)
+    waiting = asyncio.create_task(database.writer.submit(insert(2), patience_s=60))
+    with pytest.raises(Overloaded):
+        await database.read(numbers)
+    with pytest.raises(Overloaded):
+        await database.writer.submit(insert(3), patience_s=0.1)
+    await asyncio.to_thread(mortal_postgres.start)
+    assert await waiting == 2
+    assert await database.read(numbers) == [1, 2]
+    await database.close()
 
 
 @pytest.mark.parametrize(
