@@ -13,7 +13,7 @@ from services.management import money_shapes as shapes
 from services.management.amounts import nano, usd
 from services.management.desk import Desk
 from services.management.requests import One
-from services.management.shapes import Deleted, page
+from services.management.shapes import Deleted, page, part
 from services.tenancy import store
 from services.tenancy.authority import Owned, may
 from services.tenancy.rows import Team, User
@@ -42,10 +42,9 @@ def set_(desk: Desk, request: asked.SetBudget) -> shapes.Budget:
 
 
 def list_(desk: Desk, request: asked.ListBudgets) -> shapes.ListBudgetsResponse:
-    """Budgets of one thing, or of an organisation and all that is in it: on one page."""
+    """Budgets of one thing, or of an organisation and all that is in it."""
     states = budgets.of(desk.connection, _scopes(desk, request), desk.now_ms)
-    rows = [public(state) for state in states]
-    return page(shapes.ListBudgetsResponse, rows, len(rows))
+    return part(shapes.ListBudgetsResponse, [public(state) for state in states], request.limit, request.after)
 
 
 def delete(desk: Desk, request: One) -> Deleted:
@@ -63,7 +62,7 @@ def delete(desk: Desk, request: One) -> Deleted:
 
 def events(desk: Desk, request: asked.ListBudgetEvents) -> shapes.ListBudgetEventsResponse:
     """Which budgets have reached a threshold, the latest first."""
-    found = budgets.events(desk.connection, _scopes(desk, request), limit=request.limit)
+    found = budgets.events(desk.connection, _scopes(desk, request), limit=request.limit + 1, after=request.after)
     rows = [
         shapes.BudgetEvent(
             id=event.id,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from services.billing.periods import Period
-from services.management.requests import Count, Id, Request, Some
+from services.management.requests import Id, Request, Some
 
 Day = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\d$")]
 Percent = Annotated[int, msgspec.Meta(ge=1, le=100)]
@@ -22,17 +22,14 @@ class SetBudget(Request, frozen=True, kw_only=True):
     thresholds: Annotated[list[Percent], msgspec.Meta(max_length=20)] = []
 
 
-class ListBudgets(Request, frozen=True, kw_only=True):
+class ListBudgets(Some, frozen=True, kw_only=True):
     """Asks for budgets. scope_id: of one thing; None for the organisation, its teams, users and keys."""
 
     scope_id: Id | None = None
-    org_id: Id | None = None
 
 
 class ListBudgetEvents(ListBudgets, frozen=True, kw_only=True):
     """Asks which budgets have reached a threshold."""
-
-    limit: Count = 20
 
 
 class GetCredits(Request, frozen=True, kw_only=True):

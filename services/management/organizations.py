@@ -146,11 +146,11 @@ def delete_team(desk: Desk, request: asked.One) -> shapes.Deleted:
 
 
 def list_team_members(desk: Desk, request: asked.ListTeamMembers) -> shapes.ListTeamMembersResponse:
-    """Who is in a team: all of them, on one page."""
+    """Who is in a team."""
     team = desk.team(request.id)
     desk.require("read", "members", Owned(team.org_id, team.id))
     rows = [_member(each) for each in store.members(desk.connection, team.id)]
-    return shapes.page(shapes.ListTeamMembersResponse, rows, len(rows))
+    return shapes.part(shapes.ListTeamMembersResponse, rows, request.limit, request.after)
 
 
 def set_team_member(desk: Desk, request: asked.SetTeamMember) -> shapes.TeamMember:

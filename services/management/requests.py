@@ -109,6 +109,9 @@ class RemoveTeamMember(Request, frozen=True, kw_only=True):
 class ListTeamMembers(One, frozen=True, kw_only=True):
     """Asks who is in a team."""
 
+    limit: Count = LIMIT
+    after: Id | None = None
+
 
 class ListKeys(Some, frozen=True, kw_only=True):
     """Asks for keys; `revoked`: also for those that never work again."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from services.billing.periods import Period
+from services.errors import NotFound
 from services.tenancy.authority import Role
 from services.tenancy.settings import Settings
 from services.vocabulary.caller import CallerPolicy, PolicySource
@@ -197,6 +198,16 @@ class ListAuditEventsResponse(Page, frozen=True, kw_only=True):
 
 
 P = TypeVar("P", bound=Page)
+
+
+def part(kind: Callable[..., P], rows: Sequence[Any], limit: int, after: str | None) -> P:
+    """A page of a list that was read whole. Raises `NotFound` when `after` is not in it."""
+    if after is not None:
+        place = next((number for number, row in enumerate(rows, 1) if row.id == after), None)
+        if place is None:
+            raise NotFound(f"There is no `{after[:60]}` in this list.")
+        rows = rows[place:]
+    return page(kind, rows, limit)
 
 
 def page(kind: Callable[..., P], rows: Sequence[Any], limit: int) -> P:

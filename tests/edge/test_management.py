@@ -170,6 +170,11 @@ def test_roles_and_scopes(running: Gateway, acme: dict[str, Any]):
     assert {row["user_id"] for row in member("GET", "/keys")["data"]} == {own}
     assert {row["user_id"] for row in billing("GET", "/keys?limit=100")["data"]} >= {own, others}
     billing("PATCH", f"/keys/{mine['id']}", 403, json={"name": "x"})
+    slower = billing("PATCH", f"/keys/{mine['id']}", json={"limits": {"requests_per_minute": 9}})
+    assert slower["limits"] == {"requests_per_minute": 9}
+    for faster in ({"limits": {"requests_per_minute": 10}}, {"limits": None}):  # who is limited does not lift it
+        assert "write this (limits)" in member("PATCH", f"/keys/{mine['id']}", 403, json=faster)["message"]
+    member.make("/keys", 403, user_id=own, limits={"requests_per_minute": 10**6})
     assert admin("PATCH", f"/keys/{mine['id']}", json={"disabled": True})["status"] == "disabled"
     admin.make("/keys", 403, user_id=others, scopes=["admin"])
     owner.make("/keys", 403, scopes=["operator"])

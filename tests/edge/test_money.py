@@ -113,18 +113,24 @@ def test_a_key_has_a_spending_cap(http: httpx.Client):
     capped = {"authorization": f"Bearer {made['key']}"}
     refused = call(http, "POST", "/responses", 402, json={"model": MODEL, "input": "Hi"}, headers=capped)
     assert "the daily spending cap of this key ($0.00001)" in refused["error"]["message"]
-    raised = {"scope_id": made["id"], "period": "day", "limit": 1, "thresholds": [1]}
+    raised = {"scope_id": made["id"], "period": "day", "limit": 0.0005, "thresholds": [1]}
     assert call(http, "POST", "/budgets", json=raised, headers=mine, shape="Budget")["id"] == f"{made['id']}.day"
-    raised = {"scope_id": org, "period": "total", "limit": 0.00002, "thresholds": [10]}
+    raised = {"scope_id": org, "period": "total", "limit": 0.0001, "thresholds": [10]}
     call(http, "POST", "/budgets", json=raised, headers=mine)
     for _ in range(20):
         answer = http.post("/responses", json={"model": MODEL, "input": "Hi", "max_output_tokens": 2}, headers=capped)
         if answer.status_code == 402:
             break
-    listed = call(http, "GET", "/budgets", headers=mine, shape="ListBudgetsResponse")["data"]
-    assert {row["id"] for row in listed} == {f"{made['id']}.day", f"{org}.total"}
-    events = call(http, "GET", "/budgets/events", headers=mine, shape="ListBudgetEventsResponse")["data"]
-    assert {row["scope_id"] for row in events} <= {org, made["id"]}
+    for path, shape in (("/budgets", "ListBudgetsResponse"), ("/budgets/events", "ListBudgetEventsResponse")):
+        rows = call(http, "GET", path, headers=mine, shape=shape)["data"]
+        assert {row["scope_id"] for row in rows} == {org, made["id"]}
+        first = call(http, "GET", f"{path}?limit=1", headers=mine)
+        assert (first["data"], first["has_more"]) == (rows[:1], True)
+        assert call(http, "GET", f"{path}?after={first['last_id']}", headers=mine)["data"] == rows[1:]
+        call(http, "GET", f"{path}?after=nothing", 404, headers=mine)
+    successor = call(http, "POST", f"/keys/{made['id']}/rotate", headers=mine)
+    assert successor["credits"] == call(http, "GET", f"/keys/{made['id']}", headers=mine)["credits"]
+    assert successor["credits"]["period"]["used"] > 0
     assert call(http, "DELETE", f"/budgets/{made['id']}.day", headers=mine)["deleted"]
     call(http, "DELETE", f"/budgets/{made['id']}.day", 404, headers=mine)
     _, _, other = organization(http)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.billing.ledger.tables import budgets, spend_events
 from services.billing.periods import PERIODS, Period, day_of, end_of, start_of
 from services.billing.usage_tables import usage_daily
-from services.errors import InvalidRequest
+from services.errors import InvalidRequest, NotFound
 
 THRESHOLDS: Final = (80, 100)
 """Per cent of a budget that are told when nobody says which."""
@@ -63,18 +63,17 @@ def put(
     mine = (budgets.c.scope == scope, budgets.c.period == period)
     if connection.execute(sa.update(budgets).where(*mine).values(values)).rowcount == 0:
         start = start_of(period, now_ms)
-        connection.execute(
-            sa.insert(budgets).values(
-                **values,
-                id=f"{scope}/{period}/{secrets.token_hex(6)}",
-                scope=scope,
-                period=period,
-                period_start_ms=start,
-                spent=_used(connection, scope, start),
-                created_ms=now_ms,
-            )
-        )
+        _add(connection, scope, period, start, _used(connection, scope, start), now_ms, values)
     return next(state for state in of(connection, [scope], now_ms) if state.period == period)
+
+
+def inherit(connection: sa.Connection, scope: str, heir: str, *, now_ms: int) -> None:
+    """Gives another scope the same budgets, as far used as these are. It must have none of its own."""
+    rows = connection.execute(sa.select(budgets).where(budgets.c.scope == scope)).all()
+    for row in rows:
+        state = _state(row, now_ms)
+        values = {"limit_nano": row.limit_nano, "thresholds": row.thresholds}
+        _add(connection, heir, state.period, state.period_start_ms, state.spent, now_ms, values)
 
 
 def delete(connection: sa.Connection, scope: str, period: Period) -> bool:
@@ -89,13 +88,33 @@ def of(connection: sa.Connection, scopes: Sequence[str], now_ms: int) -> list[Bu
     return [_state(row, now_ms) for row in rows]
 
 
-def events(connection: sa.Connection, scopes: Sequence[str], *, limit: int = 100) -> list[SpendEvent]:
-    """The latest events of scopes, newest first."""
-    query = sa.select(spend_events).where(spend_events.c.scope.in_(scopes))
-    rows = connection.execute(
-        query.order_by(spend_events.c.created_ms.desc(), spend_events.c.percent.desc()).limit(limit)
-    )
+def events(
+    connection: sa.Connection, scopes: Sequence[str], *, limit: int = 100, after: str | None = None
+) -> list[SpendEvent]:
+    """The latest events of scopes, newest first. after: the id of the last one seen. Raises `NotFound`."""
+    order = spend_events.c.created_ms, spend_events.c.percent, spend_events.c.id
+    of_scopes = spend_events.c.scope.in_(scopes)
+    query = sa.select(spend_events).where(of_scopes)
+    if after is not None:
+        last = connection.execute(sa.select(*order).where(of_scopes, spend_events.c.id == after)).one_or_none()
+        if last is None:
+            raise NotFound(f"There is no event {after[:60]}.")
+        query = query.where(sa.tuple_(*order) < tuple(last))
+    rows = connection.execute(query.order_by(*(column.desc() for column in order)).limit(limit))
     return [SpendEvent(*row) for row in rows]
+
+
+def _add(
+    connection: sa.Connection,
+    scope: str,
+    period: Period,
+    start: int,
+    spent: int,
+    now_ms: int,
+    values: dict[str, object],
+) -> None:
+    own = {"scope": scope, "period": period, "period_start_ms": start, "spent": spent, "created_ms": now_ms}
+    connection.execute(sa.insert(budgets).values(id=f"{scope}/{period}/{secrets.token_hex(6)}", **own, **values))
 
 
 def _state(row: sa.Row[tuple[object, ...]], now_ms: int) -> BudgetState:

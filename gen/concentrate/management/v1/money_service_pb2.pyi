@@ -551,24 +551,40 @@ class ListBudgetsRequest(_message.Message):
 
     SCOPE_ID_FIELD_NUMBER: _builtins.int
     ORG_ID_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     scope_id: _builtins.str
     """Lists only those of this thing."""
     org_id: _builtins.str
     """Is the organisation. Default: the caller's own; only an operator can name another."""
+    limit: _builtins.int
+    """Is how many to list at most, 1 to 100. Default: 20."""
+    after: _builtins.str
+    """Lists those after the one with this id."""
     def __init__(
         self,
         *,
         scope_id: _builtins.str | None = ...,
         org_id: _builtins.str | None = ...,
+        limit: _builtins.int | None = ...,
+        after: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_scope_id", b"_scope_id", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "after", b"after", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_org_id", b"_org_id", "_scope_id", b"_scope_id", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "after", b"after", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
     _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
     _WhichOneofReturnType__scope_id: _TypeAlias = _typing.Literal["scope_id"]  # noqa: Y015
     _WhichOneofArgType__scope_id: _TypeAlias = _typing.Literal["_scope_id", b"_scope_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__org_id) -> _WhichOneofReturnType__org_id | None: ...
     @_typing.overload
@@ -684,29 +700,37 @@ class ListBudgetEventsRequest(_message.Message):
     SCOPE_ID_FIELD_NUMBER: _builtins.int
     ORG_ID_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
     scope_id: _builtins.str
     """Lists only those of this thing."""
     org_id: _builtins.str
     """Is the organisation. Default: the caller's own; only an operator can name another."""
     limit: _builtins.int
     """Is how many to list at most, 1 to 100. Default: 20."""
+    after: _builtins.str
+    """Lists those after the one with this id."""
     def __init__(
         self,
         *,
         scope_id: _builtins.str | None = ...,
         org_id: _builtins.str | None = ...,
         limit: _builtins.int | None = ...,
+        after: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "after", b"after", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after", b"_after", "_limit", b"_limit", "_org_id", b"_org_id", "_scope_id", b"_scope_id", "after", b"after", "limit", b"limit", "org_id", b"org_id", "scope_id", b"scope_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after: _TypeAlias = _typing.Literal["after"]  # noqa: Y015
+    _WhichOneofArgType__after: _TypeAlias = _typing.Literal["_after", b"_after"]  # noqa: Y015
     _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
     _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
     _WhichOneofReturnType__org_id: _TypeAlias = _typing.Literal["org_id"]  # noqa: Y015
     _WhichOneofArgType__org_id: _TypeAlias = _typing.Literal["_org_id", b"_org_id"]  # noqa: Y015
     _WhichOneofReturnType__scope_id: _TypeAlias = _typing.Literal["scope_id"]  # noqa: Y015
     _WhichOneofArgType__scope_id: _TypeAlias = _typing.Literal["_scope_id", b"_scope_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after) -> _WhichOneofReturnType__after | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
     @_typing.overload
