@@ -87,7 +87,6 @@ class Conversation:
 
     def _add_all(self, blocks: list[Block]) -> None:
         for item, place in blocks:
-            self.pure = False
             self._add(item, place)
 
     def _entry(self, raw: msgspec.Raw, place: str) -> None:
@@ -124,7 +123,7 @@ class Conversation:
     def _assistant(self, given: _Message, place: str) -> None:
         thoughts = self._thoughts(given, place)
         spoken = 0  # how many parts of the message came: its content as one, then each call
-        parts, blocks = self._parts(given, place) if given.content is not None else ([], [])
+        parts, blocks = self._parts(given, place)
         if given.refusal:
             parts.append(Refusal(given.refusal))
         if bytes(given.audio).strip() not in _NULL:
@@ -175,7 +174,7 @@ class Conversation:
                 else "No function of this name was called"
             )
             raise InvalidRequest(f"{why} (at {place}.{field}).", param=f"{place}.{field}")
-        output, _ = self._parts(given, place) if given.content is not None else ([], [])
+        output, _ = self._parts(given, place)
         marker = cache(given.cache_control)
         custom = call_id in self._custom
         self._add(ToolResult(call_id, output, is_error=bool(given.is_error), custom=custom, cache=marker), place)
@@ -190,4 +189,6 @@ class Conversation:
         marker = cache(given.cache_control) if given.role != "tool" else None
         if isinstance(given.content, str):
             return [Text(given.content, marker)], []
-        return read_parts(given.content or [], f"{place}.content", marker)
+        content = read_parts(given.content or [], f"{place}.content", marker)
+        self.pure = self.pure and content.pure
+        return content.parts, content.items

@@ -3,7 +3,7 @@
 https://platform.openai.com/docs/api-reference/chat/create#chat_create-messages
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -112,24 +112,33 @@ Block = tuple[Item, str]
 """An item that came as a content part, and its place."""
 
 _ITEMS: Final = frozenset({"tool_use", "tool_result", "thinking", "redacted_thinking"})
+_OWN: Final = frozenset({"text", "image_url", "file", "document_url", "refusal"})
 
 
-def read_parts(given: list[msgspec.Raw], place: str, marker: Cache | None) -> tuple[list[Part], list[Block]]:
-    """The parts, and the items found among them with their places. A marker on the message is one on its last part."""
+class Content(NamedTuple):
+    """A message's content. items: what is one of its own in other formats. pure: all of it is of the chat format."""
+
+    parts: list[Part]
+    items: list[Block]
+    pure: bool
+
+
+def read_parts(given: list[msgspec.Raw], place: str, marker: Cache | None) -> Content:
+    """All parts. A marker on the message is one on its last part."""
     parts: list[Part] = []
     items: list[Block] = []
+    pure = True
     for index, raw in enumerate(given):
         where = f"{place}[{index}]"
         part = decode(raw, _part, where)
-        if part.type == "text":
-            parts.append(_text(part, where))
-        elif part.type in _ITEMS:
+        if part.type in _ITEMS:
             items.append((_item(raw, part.type, where), where))
-        else:
-            parts.append(_other(raw, part, where))
+            continue
+        parts.append(_text(part, where) if part.type == "text" else _other(raw, part, where))
+        pure = pure and (isinstance(parts[-1], Opaque) or (part.type in _OWN and not _is_text(part.image_url)))
     if marker is not None and parts and not isinstance(parts[-1], Refusal | Opaque):
         parts[-1] = msgspec.structs.replace(parts[-1], cache=marker)
-    return parts, items
+    return Content(parts, items, pure and not items)
 
 
 def _text(part: _Part, where: str) -> Text:
@@ -163,10 +172,14 @@ def _cache(part: _Part) -> Cache | None:
     return None
 
 
+def _is_text(raw: msgspec.Raw) -> bool:
+    return bytes(raw).lstrip().startswith(b'"')
+
+
 def _image(part: _Part, where: str) -> Image:
     """`{"url", "detail"}`, or the bare URL that some clients send."""
     place = f"{where}.image_url"
-    if bytes(part.image_url).lstrip().startswith(b'"'):
+    if _is_text(part.image_url):
         image = _ImageUrl(decode(part.image_url, _plain_url, place))
     elif bytes(part.image_url):
         image = decode(part.image_url, _image_url, place)
@@ -219,7 +232,7 @@ def _item(raw: msgspec.Raw, kind: str, where: str) -> Item:
             result = decode(raw, _tool_result, where)
             output: list[Part] = [Text(result.content)] if isinstance(result.content, str) else []
             if isinstance(result.content, list):
-                output, _ = read_parts(result.content, f"{where}.content", None)
+                output = read_parts(result.content, f"{where}.content", None).parts
             return ToolResult(
                 result.tool_use_id, output, is_error=bool(result.is_error), cache=cache(result.cache_control)
             )

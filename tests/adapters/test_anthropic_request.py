@@ -160,11 +160,11 @@ def test_arguments_and_schemas_keep_their_bytes():
 
 
 @pytest.mark.parametrize("arguments", ["{", "[1]", "7", '{"a":}', "text"])
-def test_arguments_that_are_no_object_are_refused_by_name(arguments):
-    """The path of the item is in the error."""
-    with pytest.raises(InvalidRequest) as caught:
-        sent(call("Q", ToolCall("c", "f", arguments), ToolResult("c", [Text("x")])))
-    assert caught.value.param == "input[1].arguments"
+def test_arguments_that_are_no_object_are_wrapped_and_reported(arguments):
+    """A model's slip of earlier would else end the conversation."""
+    body, losses = sent(call("Q", ToolCall("c", "f", arguments), ToolResult("c", [Text("x")])))
+    assert body["messages"][1]["content"][0]["input"] == {"INVALID_JSON": arguments}
+    assert [(loss.param, loss.action) for loss in losses] == [("input[1].arguments", "changed")]
 
 
 def test_a_tool_result_with_an_image_and_a_file():

@@ -190,14 +190,14 @@ def test_parallel_calls_and_their_results() -> None:
     assert results[2] == {"text": "And hurry."}
 
 
-def test_arguments_keep_their_bytes_and_must_be_an_object() -> None:
-    """Arguments are not re-serialised; what is no JSON object is refused by name."""
+def test_arguments_keep_their_bytes() -> None:
+    """They are not re-serialised; what is no JSON object is wrapped in one, and reported."""
     items = [HELLO, ToolCall("c1", "ping", '{"b":1.0,"a":12345678901234567890123}'), ToolResult("c1", [Text("x")])]
     _, request = written(call(items=items))
     assert b'"input":{"b":1.0,"a":12345678901234567890123}' in request.body
-    with pytest.raises(InvalidRequest) as raised:
-        written(call(items=[HELLO, ToolCall("c1", "ping", '{"cut": ')]))
-    assert raised.value.param == "input[1].arguments"
+    body, request = written(call(items=[HELLO, ToolCall("c1", "ping", '{"cut": '), ToolResult("c1", [Text("x")])]))
+    assert body["messages"][1]["content"][0]["toolUse"]["input"] == {"INVALID_JSON": '{"cut": '}
+    assert [loss.param for loss in request.losses] == ["input[1].arguments"]
 
 
 def test_tool_results_hold_images_and_documents() -> None:

@@ -208,7 +208,7 @@ def test_calls_and_results_that_do_not_pair_are_refused(items: list[Item], param
 def test_arguments_that_are_no_object_travel_as_text_and_are_reported():
     items = [user("Go"), ToolCall("c", "f", '{"city": "Par'), ToolResult("c", [Text("r")])]
     body, losses = sent(ask(*items))
-    assert body["contents"][1]["parts"][0]["functionCall"]["args"] == {"arguments": '{"city": "Par'}
+    assert body["contents"][1]["parts"][0]["functionCall"]["args"] == {"INVALID_JSON": '{"city": "Par'}
     assert lost(losses) == [("input[1].arguments", "changed")]
 
 

@@ -377,6 +377,8 @@ def test_a_body_that_is_all_chat_can_travel():
         {"tools": [{"type": "function", "name": "f"}]},
         {"tools": [{"name": "f", "input_schema": {}}]},
         {"messages": [USER, {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]},
+        {"messages": [{"role": "user", "content": [{"type": "input_text", "text": "hi"}]}]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "https://a.example/x.png"}]}]},
         {"text": {"verbosity": "low"}},
         {"input": "hi"},
         {"functions": [{"name": "f"}]},

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from services.errors import InvalidRequest
-from services.vocabulary.call import Call, CustomTool, FunctionTool, WebSearchTool
+from services.vocabulary.call import Call, CustomTool, FunctionTool, ToolCall, WebSearchTool
+from services.vocabulary.event import Loss
 
 NO_PARAMETERS: Final = msgspec.Raw(b'{"type":"object","properties":{}}')
 _FREE_TEXT: Final = msgspec.Raw(
@@ -27,6 +28,9 @@ class Grammar(msgspec.Struct, frozen=True):
 
 class _FreeText(msgspec.Struct):
     input: str
+
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def grammar(tool: CustomTool, path: str) -> Grammar:
@@ -61,6 +65,24 @@ def unwrap(arguments: str) -> str:
         return msgspec.json.decode(arguments, type=_FreeText).input
     except msgspec.DecodeError:
         return arguments
+
+
+def call_input(call: ToolCall, path: str, losses: list[Loss]) -> msgspec.Raw:
+    """The arguments of a call as an object, for formats that take no text there; none at all are an empty one.
+
+    What is no JSON object (an answer may have been cut off) stands in the conversation for good, so it is not refused.
+    """
+    if call.custom:
+        return msgspec.Raw(wrap(call.arguments).encode())
+    text = call.arguments.strip() or "{}"
+    try:
+        _object.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        losses.append(
+            Loss(f"{path}.arguments", "changed", "Not a JSON object: the text was sent in one, as `INVALID_JSON`.")
+        )
+        return msgspec.Raw(msgspec.json.encode({"INVALID_JSON": call.arguments}))
+    return msgspec.Raw(text.encode())
 
 
 def search_may_go(call: Call) -> bool:

@@ -9,8 +9,7 @@ https://platform.claude.com/docs/en/api/messages, …/build-with-claude/mid-conv
 
 from typing import Final, Literal
 
-import msgspec
-
+from services.adapters.dialects import emulated
 from services.adapters.dialects.anthropic_messages.content import Block, Content, cache_control
 from services.adapters.dialects.anthropic_messages.losses import Losses
 from services.adapters.dialects.anthropic_messages.plan import Plan, acceptable
@@ -20,8 +19,6 @@ from services.vocabulary.call import Cache, Hosted, Item, Message, Reasoning, Te
 _BEGINNING: Final = "(The conversation begins with the assistant.)"
 _GO_ON: Final = "Go on."
 _FAILED: Final = "The tool failed:"
-
-_arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class Turn:
@@ -151,15 +148,11 @@ class Conversation:
                 self._mark_last(role, cache, where)
 
     def _add_call(self, call: ToolCall, path: str) -> None:
-        if call.custom:
-            arguments = msgspec.Raw(msgspec.json.encode({"input": call.arguments}))
-        else:
-            arguments = _object(call.arguments, f"{path}.arguments")
         block: Block = {
             "type": "tool_use",
             "id": acceptable(call.call_id),
             "name": self._plan.wire_name(call.name),
-            "input": arguments,
+            "input": emulated.call_input(call, path, self._losses.all),
         }
         self._say("assistant", block, call.cache, path)
 
@@ -256,13 +249,3 @@ class Conversation:
         turn = Turn("user")
         turn.blocks.append(self.system.pop())
         self._turns.append(turn)
-
-
-def _object(arguments: str, path: str) -> msgspec.Raw:
-    """Arguments as they came, checked to be one JSON object. None at all is an empty one."""
-    text = arguments.strip() or "{}"
-    try:
-        _arguments.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidRequest(f"Expected a JSON object in text (at {path}).", param=path) from None
-    return msgspec.Raw(text.encode())

@@ -39,7 +39,7 @@ _BRIDGE: Final = "."  # what an assistant says between tool results and what may
 _BEGIN: Final = "(The conversation begins with the assistant.)"
 _EMPTY_RESULT: Final = "(empty)"  # a result without text is refused, and so is one of spaces
 
-_arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class _Turn:
@@ -127,22 +127,8 @@ class Conversation:
 
     def _call(self, call: ToolCall, path: str) -> None:
         blocks = self._turn("assistant").blocks
-        arguments: object
-        if call.custom:
-            arguments = msgspec.Raw(emulated.wrap(call.arguments).encode())
-        elif not call.arguments.strip():
-            arguments = {}
-        else:
-            try:
-                _arguments.decode(call.arguments)
-            except msgspec.MsgspecError:
-                raise InvalidRequest(
-                    f"The arguments of a call must be a JSON object (at {path}.arguments).", param=f"{path}.arguments"
-                ) from None
-            arguments = msgspec.Raw(call.arguments.encode())
-        blocks.append(
-            {"toolUse": {"toolUseId": call_id(call.call_id), "name": tool_name(call.name), "input": arguments}}
-        )
+        given = emulated.call_input(call, path, self._losses.all)
+        blocks.append({"toolUse": {"toolUseId": call_id(call.call_id), "name": tool_name(call.name), "input": given}})
         self._mark(call.cache, blocks, path)
 
     def _result(self, result: ToolResult, path: str) -> None:
@@ -252,7 +238,7 @@ def _as_json(block: Block) -> Block:
     if not isinstance(text, str):
         return block
     try:
-        _arguments.decode(text)
+        _object.decode(text)
     except msgspec.MsgspecError:
         return {"json": {"output": text}}
     return {"json": msgspec.Raw(text.encode())}

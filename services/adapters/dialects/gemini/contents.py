@@ -6,8 +6,7 @@ order of the calls. Wherever the client put a result, it goes there.
 
 from dataclasses import dataclass, field
 
-import msgspec
-
+from services.adapters.dialects import emulated
 from services.adapters.dialects.gemini.family import demands_signatures, takes_media_in_results
 from services.adapters.dialects.gemini.media import media_part
 from services.adapters.dialects.gemini.names import wire_names
@@ -32,8 +31,6 @@ from services.vocabulary.call import (
 from services.vocabulary.event import Loss
 
 Json = dict[str, object]
-
-_arguments = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(slots=True)
@@ -118,7 +115,7 @@ class Conversation:
             "functionCall": {
                 "id": item.call_id,
                 "name": self._names.get(item.name, item.name),
-                "args": self._args(item, f"input[{index}].arguments"),
+                "args": emulated.call_input(item, f"input[{index}]", self._losses),
             }
         }
         self._signatures.sign(part, "function_call")
@@ -170,19 +167,6 @@ class Conversation:
                 return media_part(part, path, self._losses)
             case Opaque(kind=kind):
                 raise InvalidRequest(f"Gemini cannot take a content part of type {kind!r}.", param=path)
-
-    def _args(self, item: ToolCall, path: str) -> object:
-        if item.custom:
-            return {"input": item.arguments}
-        text = item.arguments.strip() or "{}"
-        try:
-            _arguments.decode(text)
-        except (msgspec.DecodeError, RecursionError):
-            self._losses.append(
-                Loss(path, "changed", "Not a JSON object: the text was sent as one argument, `arguments`.")
-            )
-            return {"arguments": item.arguments}
-        return msgspec.Raw(text.encode())
 
     def _response(self, item: ToolResult, name: str, path: str) -> list[Json]:
         """The function response and, for models that take no media inside, the media after it."""
