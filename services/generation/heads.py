@@ -21,7 +21,7 @@ def collect() -> Headers:
 
 
 def note(headers: Iterable[tuple[str, str]]) -> None:
-    """These are for the answer, whatever becomes of it."""
+    """These are for the answer, whatever becomes of it; they take the place of what was noted before."""
     collected = _collected.get()
     if collected is not None:
-        collected += headers
+        collected[:] = headers

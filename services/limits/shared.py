@@ -110,9 +110,7 @@ class SharedStore:
             self._down(str(error))
             raise OutOfReach from None
         except (TimeoutError, asyncio.CancelledError) as gone:
-            left = isinstance(
-                gone, asyncio.CancelledError
-            )  # else it goes on and uses what it may have taken, but no lease
+            left = isinstance(gone, asyncio.CancelledError)  # else it uses what it may have taken, but no lease
             self._late_takes[answer] = [Change(account, charge if left else NOTHING, True) for account in accounts]
             self._late_leases[answer] = lease
             if left:

@@ -12,6 +12,7 @@ from concentrate.responses.v1 import responses_service_pb2_grpc, stream_event_pb
 from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 
 from services.generation import deadline
+from services.generation.heads import collect
 from services.mirror import mirror
 from services.ports import KeyRing
 from services.responses.objects import Response
@@ -130,7 +131,9 @@ class TypedResponses(responses_service_pb2_grpc.ResponsesServiceServicer):
     ) -> service_pb.CompactResponseResponse:
         """A compacted conversation."""
         caller = await self._keys.verify(*credentials(context))
+        known = collect()
         made = await self._compaction.compact(json_of(request), caller)
+        await head(context, known)
         return answer(service_pb.CompactResponseResponse(), msgspec.json.encode(made))
 
     async def ResumeResponse(  # type: ignore[override]  # noqa: N802  # as above

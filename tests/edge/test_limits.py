@@ -93,6 +93,13 @@ def test_errors_have_them_too(limited: Gateway):
             assert answer.headers.keys() >= NAMES
             assert left(answer) >= before
     assert ask(limited, background=True).headers.keys() >= NAMES
+    for body, status in (
+        ({"model": "sandbox/echo", "input": "Hello"}, 200),
+        ({"model": "sandbox/echo", "input": 5}, 400),
+    ):
+        answer = httpx.post(f"{limited.url}/v1/responses/compact", headers=limited.headers, json=body)
+        assert (answer.status_code, answer.headers.keys() >= NAMES) == (status, True), answer.text
+        assert "," not in answer.headers["x-ratelimit-limit-requests"]
 
 
 def test_a_request_that_can_never_fit_is_told_so(limited: Gateway):
@@ -203,5 +210,8 @@ async def test_gateways_on_one_redis_let_in_one_limit(redis_url: str, tmp_path: 
             answers = [each for some in await asyncio.gather(ask_on(one), ask_on(other)) for each in some]
         admitted = [answer for answer in answers if answer.status_code == 200]
         assert {answer.status_code for answer in answers} == {200, 429}
-        assert 40 <= len(admitted) <= 40 + 40 * (time.monotonic() - begun) / 60
+        flowed = 40 * (time.monotonic() - begun) / 60
+        assert (
+            40 <= len(admitted) <= 40 + 2 * flowed
+        )  # twice: where Redis answers late, a gateway goes by what it last heard
         assert "not shared" not in one.log.read_text() + other.log.read_text()

@@ -67,11 +67,12 @@ class Compaction:
 
     async def compact(self, body: bytes, caller: Caller) -> CompactedResponse:
         """The compacted conversation. Raises what a response raises."""
-        _, request = decode_body(body, _request)
-        given = {"model": request.model, "store": False, "previous_response_id": request.previous_response_id}
-        if request.input is not None:
-            given["input"] = request.input
-        asked = await self._asking.read(msgspec.json.encode(given), caller, native=False)
+        async with self._responses.reading(caller):
+            _, request = decode_body(body, _request)
+            given = {"model": request.model, "store": False, "previous_response_id": request.previous_response_id}
+            if request.input is not None:
+                given["input"] = request.input
+            asked = await self._asking.read(msgspec.json.encode(given), caller, native=False)
         response = await self.summarised(asked.call.items, request.model, request.instructions, caller)
         kept = [item for item in asked.raw if role_of(item) == "user"]
         output = [msgspec.Raw(items.shown(item, items.input_id(response.id, n, item))) for n, item in enumerate(kept)]

@@ -5,6 +5,7 @@ from concentrate.http.v1 import stored_http_service_pb2 as pb
 from concentrate.http.v1 import stored_http_service_pb2_grpc
 from google.api.httpbody_pb2 import HttpBody
 
+from services.generation.heads import collect
 from services.ports import KeyRing
 from services.responses.state.asking import tenant_of
 from services.responses.state.compaction import Compaction
@@ -12,7 +13,7 @@ from services.responses.state.pages import page_asked
 from services.responses.state.stored import Stored
 from services.surface import sse
 from services.surface.credentials import credentials
-from services.surface.serving import JSON, Context, read_body, write, write_stream
+from services.surface.serving import JSON, Context, head, read_body, write, write_stream
 
 
 class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
@@ -53,7 +54,10 @@ class StoredHttp(stored_http_service_pb2_grpc.StoredHttpServiceServicer):
     async def CompactResponse(self, request: HttpBody, context: Context) -> HttpBody:  # noqa: N802
         """`POST /v1/responses/compact`."""
         caller = await self._keys.verify(*credentials(context))
-        return _json(await self._compaction.compact(read_body(request, context), caller))
+        known = collect()
+        made = await self._compaction.compact(read_body(request, context), caller)
+        await head(context, known)
+        return _json(made)
 
     async def _tenant(self, context: Context) -> str:
         return tenant_of(await self._keys.verify(*credentials(context)))
