@@ -73,10 +73,11 @@ def advance(
 
 
 def finish(connection: sa.Connection, record: Record, owner: str | None, first: int, now: int, sealer: Sealer) -> bool:
-    """Ends work, with its last events. False: it had ended, or is not the owner's any more. No owner: whoever has it."""
-    mine = [_r.id == record.id, _r.tenant == record.tenant, _r.status.in_(UNDER_WAY)]
-    if owner is not None:
-        mine.append(_r.owner == owner)
+    """Ends work, with its last events. False: it had ended, or is not the owner's any more.
+
+    No owner: whoever has it, unless more events than those before `first` were kept meanwhile.
+    """
+    mine = _r.owner == owner if owner is not None else _r.last_number == first - 1
     ended = {
         "status": record.status,
         "last_number": record.last_number,
@@ -84,7 +85,8 @@ def finish(connection: sa.Connection, record: Record, owner: str | None, first: 
         "lease_until": None,
         "work": None,
     }
-    query = sa.update(responses).where(*mine).values(**columns(record.body, record.id, sealer), **ended)
+    own = (_r.id == record.id, _r.tenant == record.tenant, _r.status.in_(UNDER_WAY), mine)
+    query = sa.update(responses).where(*own).values(**columns(record.body, record.id, sealer), **ended)
     if connection.execute(query).rowcount == 0:
         return False
     if record.frames:

@@ -122,7 +122,10 @@ class Store:
         )
 
     async def finish(self, record: Record, owner: str | None, first: int) -> bool:
-        """Ends work; `record.frames` begin with the number `first`. False: it had ended, or is not the owner's any more."""
+        """Ends work; `record.frames` begin with the number `first`. False: it had ended, or is not the owner's any more.
+
+        No owner: whoever has it, as long as it has come no further.
+        """
         now = int(self._now())
         return await self._database.writer.submit(
             lambda connection: background.finish(connection, record, owner, first, now, self._sealer)

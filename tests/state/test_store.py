@@ -169,6 +169,14 @@ async def test_work_is_one_owners_at_a_time(store: Store):
     assert (found[0].status, found[0].last_number) == ("completed", 5)
 
 
+async def test_who_ends_anothers_work_knows_all_its_events(store: Store):
+    """Else the last event would have a number that one before it has."""
+    await store.begin(record("r1", status="queued", frames=b"x", last_number=0), b"work", "w1", 2000)
+    await store.advance("r1", "w1", 1, 4, b"frames")
+    assert await store.finish(record("r1", status="cancelled", last_number=1), None, 1) is False
+    assert await store.finish(record("r1", status="cancelled", last_number=5), None, 5) is True
+
+
 async def test_a_process_that_stops_gives_its_work_away(store: Store):
     """Others need not wait for the lease to end."""
     await store.begin(record("r1", status="queued", frames=b"x", last_number=0), b"work", "w1", 9_000_000_000_000)

@@ -108,17 +108,24 @@ class Background:
 
     async def create(self, asked: Asked, body: bytes, caller: Caller) -> bytes:
         """Queues a response, and begins it. The response object, once it is kept. Raises where nobody could answer."""
+        return (await self._queued(asked, body, caller)).body
+
+    async def stream(self, asked: Asked, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
+        """Queues a response, and follows its stream."""
+        record = await self._queued(asked, body, caller)
+        return await self._stored.follow(record.tenant, record.id, None)
+
+    async def _queued(self, asked: Asked, body: bytes, caller: Caller) -> Record:
         await self._responses.check(asked.call, caller, asked.state)
         response_id, created_at = self._responses.new_id(), self._responses.now()
         response = skeleton(asked.call, asked.call.model, Opened("", ""), response_id, created_at, asked.state)
         response.status = "queued"
-        made = _encoder.encode(response)
         record = Record(
             id=response_id,
             tenant=tenant_of(caller),
             created_at=created_at,
             status="queued",
-            body=made,
+            body=_encoder.encode(response),
             input=items.input_of(asked.given, asked.own),
             previous_id=asked.state.previous_response_id,
             conversation_id=asked.state.conversation_id,
@@ -128,13 +135,7 @@ class Background:
         work = Work(msgspec.Raw(body), caller, asked.call.native is not None)
         await self._store.begin(record, _encoder.encode(work), self._owner, self._lease())
         self._begin(record, asked, caller)
-        return made
-
-    async def stream(self, asked: Asked, body: bytes, caller: Caller) -> AsyncIterator[bytes]:
-        """Queues a response, and follows its stream."""
-        made = await self.create(asked, body, caller)
-        response_id = msgspec.json.decode(made, type=_Id).id
-        return await self._stored.follow(tenant_of(caller), response_id, None)
+        return record
 
     # ---- working -----------------------------------------------------------------------------------------------------
 
@@ -230,7 +231,3 @@ class Background:
     def _changed(self, response_id: str) -> asyncio.Event | None:
         found = self._runs.get(response_id)
         return found[0].changed if found is not None else None
-
-
-class _Id(msgspec.Struct):
-    id: str
