@@ -144,7 +144,8 @@ class Order(msgspec.Struct, frozen=True):
 
     response_id: the idempotency key of all that follows. surface, model: as asked (`responses`, `auto`). targets: who may
     be asked. input_tokens: an upper estimate. max_output_tokens: as the client said, None when it did not. web_searches: how
-    many the provider may make. answers: to how many the limit of output applies.
+    many the provider may make. answers: to how many the limit of output applies. lease: of the process that waits for the
+    answer; empty for the one that keeps the books.
     """
 
     response_id: str
@@ -155,6 +156,7 @@ class Order(msgspec.Struct, frozen=True):
     max_output_tokens: int | None = None
     web_searches: int = 0
     answers: int = 1
+    lease: str = ""
 
 
 class Hold(msgspec.Struct, frozen=True):

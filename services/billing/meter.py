@@ -145,6 +145,10 @@ class LedgerMeter:
         except Overloaded:
             self._after(release)
 
+    async def renew(self, lease: str) -> float:
+        """Keeps the holds of another process, for so many seconds. Raises `Overloaded`."""
+        return await self._lease.renew(lease)
+
     # ---- parts -------------------------------------------------------------------------------------------------------
 
     async def _granted(self, reserve: Reserve, who: Payer, now: float) -> Granted:
@@ -182,7 +186,7 @@ class LedgerMeter:
             minimum=worst.cost(MINIMUM_OUTPUT),
             flexible=flexible,
             description=f"API usage - {order.model}",
-            lease=self._lease.id,
+            lease=order.lease or self._lease.id,
             now_ms=now_ms,
             expires_ms=now_ms + int(HOLD_S * 1000),
         )

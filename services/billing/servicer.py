@@ -1,6 +1,6 @@
 """Billing for other processes: the thin side of `RemoteMeter`."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 from concentrate.billing.v1 import billing_service_pb2 as pb
@@ -21,10 +21,18 @@ _OUTCOME = mirror(Outcome, order_pb2.Outcome)
 _COST = mirror(Cost, cost_pb2.Cost)
 
 
+class Books(Meter, Protocol):
+    """A meter that also keeps the holds of processes elsewhere."""
+
+    async def renew(self, lease: str) -> float:
+        """That process is alive; for how many seconds this is believed."""
+        ...
+
+
 class BillingServicer(billing_service_pb2_grpc.BillingServiceServicer):
     """Serves `concentrate.billing.v1.BillingService`. Errors are the interceptor's."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Books) -> None:
         self._meter = meter
 
     async def Hold(self, request: pb.HoldRequest, context: Context) -> pb.HoldResponse:  # noqa: N802, ARG002
@@ -41,3 +49,7 @@ class BillingServicer(billing_service_pb2_grpc.BillingServiceServicer):
         """Gives back what was set aside."""
         await self._meter.void(request.response_id, _CALLER.to_struct(request.caller))
         return pb.VoidResponse()
+
+    async def Renew(self, request: pb.RenewRequest, context: Context) -> pb.RenewResponse:  # noqa: N802, ARG002
+        """Keeps what a process holds."""
+        return pb.RenewResponse(lasts_seconds=await self._meter.renew(request.lease))

@@ -20,7 +20,6 @@ from concentrate.routing.v1.routing_service_pb2_grpc import add_RoutingServiceSe
 
 from services.adapters.remote import RemoteAdapters
 from services.adapters.servicer import AdaptersServicer
-from services.billing.remote import RemoteMeter
 from services.billing.servicer import BillingServicer
 from services.chat.http_service import ChatHttp
 from services.explain.http_service import ExplainHttp
@@ -82,7 +81,7 @@ async def build(
                 await parts.catalogues.start(discover=False)
                 yield [Service("concentrate.adapters.v1.AdaptersService", adapters)]
             case "billing":
-                billing = partial(add_BillingServiceServicer_to_server, BillingServicer(parts.meter()))
+                billing = partial(add_BillingServiceServicer_to_server, BillingServicer(parts.ledger_meter))
                 await parts.start_billing()
                 await parts.catalogues.start(discover=False)
                 yield [Service("concentrate.billing.v1.BillingService", billing)]
@@ -94,7 +93,7 @@ def _public(parts: Parts) -> Sequence[Service]:
     adapters = (
         RemoteAdapters(parts.channel(settings.adapters_address)) if settings.adapters_address else parts.adapters()
     )
-    meter = RemoteMeter(parts.channel(settings.billing_address)) if settings.billing_address else parts.meter()
+    meter = parts.meter()
     generator = Generator(router, parts.failover(adapters), meter, parts.affinity, parts.limiter)
     parts.closing(generator.close)
     responses = Responses(generator)

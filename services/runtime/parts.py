@@ -17,6 +17,7 @@ from services.adapters.own_credentials import SealedCredentials
 from services.billing.ledger.lease import Lease
 from services.billing.meter import LedgerMeter
 from services.billing.pricing import Pricing
+from services.billing.remote import RemoteMeter
 from services.byok.vault import Vault
 from services.catalog.catalog import Catalog
 from services.catalog.local import LOCAL
@@ -148,7 +149,13 @@ class Parts:
         return Counter(NoCounts() if self.settings.adapters_address else ProviderCounts(*self._upstream))
 
     def meter(self) -> Meter:
-        return self.ledger_meter
+        """The meter of this process, or that of a service elsewhere."""
+        if not self.settings.billing_address:
+            return self.ledger_meter
+        remote = RemoteMeter(self.channel(self.settings.billing_address))
+        remote.start()
+        self.closing(remote.close)
+        return remote
 
     @cached_property
     def ledger_meter(self) -> LedgerMeter:

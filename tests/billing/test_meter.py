@@ -200,16 +200,18 @@ async def test_a_response_id_is_held_for_once(till: Till):
 
 
 async def test_holds_of_a_process_that_died_expire(till: Till):
-    """When its lease has run out, and not while it is alive; its late settlement still posts."""
+    """When its lease has run out, also one that keeps no books itself; not while it is alive. Its late settlement still posts."""
     dead = Till(till.database, till.clock)
     await dead.lease.renew()
     await dead.meter.hold(order("r1", limit=9), CALLER)
     await till.meter.hold(order("r2", limit=9), CALLER)
+    await till.meter.renew("elsewhere")
+    await till.meter.hold(msgspec.structs.replace(order("r3", limit=9), lease="elsewhere"), CALLER)
     till.clock.ms += 30_000
     await till.lease.renew()
     assert await till.lease.sweep(till.meter._group) == 0
     till.clock.ms += 31_000
-    assert await till.lease.sweep(till.meter._group) == 1
+    assert await till.lease.sweep(till.meter._group) == 2
     assert await till.count(holds) == 1
     await till.meter.void("r2", CALLER)
     assert await till.account() == (100 * CENT, 0)

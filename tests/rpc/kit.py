@@ -93,6 +93,7 @@ class FixedMeter:
         self.held: list[tuple[Order, Caller]] = []
         self.settled: list[tuple[Outcome, Caller]] = []
         self.voided: list[str] = []
+        self.leases: list[str] = []
 
     async def hold(self, order: Order, caller: Caller) -> Hold:
         self.held.append((order, caller))
@@ -104,3 +105,7 @@ class FixedMeter:
 
     async def void(self, response_id: str, caller: Caller) -> None:
         self.voided.append(response_id)
+
+    async def renew(self, lease: str) -> float:
+        self.leases.append(lease)
+        return 30

@@ -48,7 +48,7 @@ async def test_a_remote_router_plans_like_the_object(tmp_path: Path):
 
 
 async def test_a_remote_meter_settles_like_the_object(tmp_path: Path):
-    """Orders and outcomes go, holds and costs come back, to the nano-dollar."""
+    """Orders and outcomes go, holds and costs come back, to the nano-dollar; what it holds is under a lease of its own."""
     meter = FixedMeter()
     order = Order("resp_1", "responses", "auto", [TARGET, TARGET], 10, 20)
     outcome = Outcome(
@@ -72,7 +72,8 @@ async def test_a_remote_meter_settles_like_the_object(tmp_path: Path):
         uncounted = msgspec.structs.replace(outcome, usage=None, first_content_ms=None)
         assert await remote.settle(uncounted, ANN) is None
         await remote.void("resp_2", ANN)
-    assert meter.held == [(order, ANN)]
+    assert len(meter.leases) == 1
+    assert meter.held == [(msgspec.structs.replace(order, lease=meter.leases[0]), ANN)]
     assert meter.settled == [(outcome, ANN), (uncounted, ANN)]
     assert meter.voided == ["resp_2"]
 

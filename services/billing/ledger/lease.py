@@ -60,15 +60,18 @@ class Lease:
         with contextlib.suppress(Overloaded):
             await self._database.writer.submit(lambda c: c.execute(sa.delete(leases).where(leases.c.id == self.id)))
 
-    async def renew(self) -> None:
-        """Extends it from now on."""
-        row = {"id": self.id, "expires_ms": int((self._clock() + self._seconds) * 1000)}
+    async def renew(self, id: str | None = None) -> float:
+        """Extends it from now on, or that of another process which has no database; for how many seconds."""
+        now = self._clock()
+        row = {"id": id or self.id, "expires_ms": int((now + self._seconds) * 1000)}
 
         def write(connection: sa.Connection) -> None:
             insert = upsert(connection, leases).values(row)
             connection.execute(insert.on_conflict_do_update(index_elements=["id"], set_=row))
+            connection.execute(sa.delete(leases).where(leases.c.expires_ms < int(now * 1000)))
 
         await self._database.writer.submit(write)
+        return self._seconds
 
     async def sweep(self, group: Group[Operation, Result]) -> int:
         """Voids the holds of processes that are gone; how many."""

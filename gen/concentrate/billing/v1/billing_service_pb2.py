@@ -28,7 +28,7 @@ from concentrate.keys.v1 import caller_pb2 as concentrate_dot_keys_dot_v1_dot_ca
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/billing/v1/billing_service.proto\x12\x16\x63oncentrate.billing.v1\x1a!concentrate/billing/v1/cost.proto\x1a\"concentrate/billing/v1/order.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"t\n\x0bHoldRequest\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32\x1d.concentrate.billing.v1.OrderB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\":\n\x0cHoldResponse\x12*\n\x04hold\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Hold\"z\n\rSettleRequest\x12\x36\n\x07outcome\x18\x01 \x01(\x0b\x32\x1f.concentrate.billing.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"<\n\x0eSettleResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Cost\"[\n\x0bVoidRequest\x12\x19\n\x0bresponse_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\x0e\n\x0cVoidResponse2\x8f\x02\n\x0e\x42illingService\x12Q\n\x04Hold\x12#.concentrate.billing.v1.HoldRequest\x1a$.concentrate.billing.v1.HoldResponse\x12W\n\x06Settle\x12%.concentrate.billing.v1.SettleRequest\x1a&.concentrate.billing.v1.SettleResponse\x12Q\n\x04Void\x12#.concentrate.billing.v1.VoidRequest\x1a$.concentrate.billing.v1.VoidResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,concentrate/billing/v1/billing_service.proto\x12\x16\x63oncentrate.billing.v1\x1a!concentrate/billing/v1/cost.proto\x1a\"concentrate/billing/v1/order.proto\x1a concentrate/keys/v1/caller.proto\x1a\x1fgoogle/api/field_behavior.proto\"t\n\x0bHoldRequest\x12\x32\n\x05order\x18\x01 \x01(\x0b\x32\x1d.concentrate.billing.v1.OrderB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\":\n\x0cHoldResponse\x12*\n\x04hold\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Hold\"z\n\rSettleRequest\x12\x36\n\x07outcome\x18\x01 \x01(\x0b\x32\x1f.concentrate.billing.v1.OutcomeB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"<\n\x0eSettleResponse\x12*\n\x04\x63ost\x18\x01 \x01(\x0b\x32\x1c.concentrate.billing.v1.Cost\"[\n\x0bVoidRequest\x12\x19\n\x0bresponse_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\x06\x63\x61ller\x18\x02 \x01(\x0b\x32\x1b.concentrate.keys.v1.CallerB\x04\xe2\x41\x01\x02\"\x0e\n\x0cVoidResponse\"#\n\x0cRenewRequest\x12\x13\n\x05lease\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"&\n\rRenewResponse\x12\x15\n\rlasts_seconds\x18\x01 \x01(\x01\x32\xe5\x02\n\x0e\x42illingService\x12Q\n\x04Hold\x12#.concentrate.billing.v1.HoldRequest\x1a$.concentrate.billing.v1.HoldResponse\x12W\n\x06Settle\x12%.concentrate.billing.v1.SettleRequest\x1a&.concentrate.billing.v1.SettleResponse\x12Q\n\x04Void\x12#.concentrate.billing.v1.VoidRequest\x1a$.concentrate.billing.v1.VoidResponse\x12T\n\x05Renew\x12$.concentrate.billing.v1.RenewRequest\x1a%.concentrate.billing.v1.RenewResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOIDREQUEST'].fields_by_name['response_id']._serialized_options = b'\342A\001\002'
   _globals['_VOIDREQUEST'].fields_by_name['caller']._loaded_options = None
   _globals['_VOIDREQUEST'].fields_by_name['caller']._serialized_options = b'\342A\001\002'
+  _globals['_RENEWREQUEST'].fields_by_name['lease']._loaded_options = None
+  _globals['_RENEWREQUEST'].fields_by_name['lease']._serialized_options = b'\342A\001\002'
   _globals['_HOLDREQUEST']._serialized_start=210
   _globals['_HOLDREQUEST']._serialized_end=326
   _globals['_HOLDRESPONSE']._serialized_start=328
@@ -59,6 +61,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VOIDREQUEST']._serialized_end=665
   _globals['_VOIDRESPONSE']._serialized_start=667
   _globals['_VOIDRESPONSE']._serialized_end=681
-  _globals['_BILLINGSERVICE']._serialized_start=684
-  _globals['_BILLINGSERVICE']._serialized_end=955
+  _globals['_RENEWREQUEST']._serialized_start=683
+  _globals['_RENEWREQUEST']._serialized_end=718
+  _globals['_RENEWRESPONSE']._serialized_start=720
+  _globals['_RENEWRESPONSE']._serialized_end=758
+  _globals['_BILLINGSERVICE']._serialized_start=761
+  _globals['_BILLINGSERVICE']._serialized_end=1118
 # @@protoc_insertion_point(module_scope)

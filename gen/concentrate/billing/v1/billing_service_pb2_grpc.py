@@ -50,6 +50,11 @@ class BillingServiceStub:
                 request_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.SerializeToString,
                 response_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.FromString,
                 _registered_method=True)
+        self.Renew = channel.unary_unary(
+                '/concentrate.billing.v1.BillingService/Renew',
+                request_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewRequest.SerializeToString,
+                response_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewResponse.FromString,
+                _registered_method=True)
 
 
 class BillingServiceServicer:
@@ -79,6 +84,13 @@ class BillingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Renew(self, request, context):
+        """Says that the process is alive whose holds name this lease. What a process holds that does not say so is given back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BillingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +108,11 @@ def add_BillingServiceServicer_to_server(servicer, server):
                     servicer.Void,
                     request_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.FromString,
                     response_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.SerializeToString,
+            ),
+            'Renew': grpc.unary_unary_rpc_method_handler(
+                    servicer.Renew,
+                    request_deserializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewRequest.FromString,
+                    response_serializer=concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +197,33 @@ class BillingService:
             '/concentrate.billing.v1.BillingService/Void',
             concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidRequest.SerializeToString,
             concentrate_dot_billing_dot_v1_dot_billing__service__pb2.VoidResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Renew(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/concentrate.billing.v1.BillingService/Renew',
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewRequest.SerializeToString,
+            concentrate_dot_billing_dot_v1_dot_billing__service__pb2.RenewResponse.FromString,
             options,
             channel_credentials,
             insecure,

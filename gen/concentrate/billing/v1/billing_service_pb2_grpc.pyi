@@ -42,6 +42,8 @@ class BillingServiceStub:
     """Posts what was used, gives the rest back, and prices it. Idempotent per `response_id`."""
     Void: _grpc.UnaryUnaryMultiCallable[_billing_service_pb2.VoidRequest, _billing_service_pb2.VoidResponse]
     """Gives back what was held for a call that no provider answered. Idempotent."""
+    Renew: _grpc.UnaryUnaryMultiCallable[_billing_service_pb2.RenewRequest, _billing_service_pb2.RenewResponse]
+    """Says that the process is alive whose holds name this lease. What a process holds that does not say so is given back."""
 
 @_typing.type_check_only
 class BillingServiceAsyncStub(BillingServiceStub):
@@ -57,6 +59,8 @@ class BillingServiceAsyncStub(BillingServiceStub):
     """Posts what was used, gives the rest back, and prices it. Idempotent per `response_id`."""
     Void: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.VoidRequest, _billing_service_pb2.VoidResponse]  # type: ignore[assignment]
     """Gives back what was held for a call that no provider answered. Idempotent."""
+    Renew: _aio.UnaryUnaryMultiCallable[_billing_service_pb2.RenewRequest, _billing_service_pb2.RenewResponse]  # type: ignore[assignment]
+    """Says that the process is alive whose holds name this lease. What a process holds that does not say so is given back."""
 
 class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Holds money for calls, and settles it once they have ended."""
@@ -87,5 +91,13 @@ class BillingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_billing_service_pb2.VoidResponse, _abc.Awaitable[_billing_service_pb2.VoidResponse]]:
         """Gives back what was held for a call that no provider answered. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def Renew(
+        self,
+        request: _billing_service_pb2.RenewRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_billing_service_pb2.RenewResponse, _abc.Awaitable[_billing_service_pb2.RenewResponse]]:
+        """Says that the process is alive whose holds name this lease. What a process holds that does not say so is given back."""
 
 def add_BillingServiceServicer_to_server(servicer: BillingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
