@@ -32,8 +32,9 @@ from grpc import StatusCode
 class GatewayError(Exception):
     """Base of all. `param`: path in the request (`input[2].content[0]`). `retry_after`: seconds. `model`: provider/model.
 
-    kind: of a provider's failure (`adapters.dialect.Kind`), for routing; clients do not see it.
-    inside: it goes to another process of ours, which is told the kind.
+    kind: of a provider's failure (`adapters.dialect.Kind`), for routing; clients do not see it. advised: the same for whether
+    `retry_after` is advice for this request alone.
+    inside: it goes to another process of ours, which is told these too.
     headers: for the answer, besides `Retry-After`; whoever lets the error pass may add its own.
     """
 
@@ -51,10 +52,12 @@ class GatewayError(Exception):
         retry_after: int | None = None,
         model: str | None = None,
         kind: str | None = None,
+        advised: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.kind = kind
+        self.advised = advised
         self.param = param
         self.retry_after = retry_after
         self.model = model

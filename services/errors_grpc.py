@@ -30,7 +30,7 @@ def rich_status(error: GatewayError) -> Status:
     """The status of an error. Its bytes are the value of the trailing metadata `DETAILS`."""
     about = {"param": error.param, "model": error.model, "retry_after": error.retry_after}
     if error.inside:
-        about["kind"] = error.kind
+        about |= {"kind": error.kind, "advised": error.advised or None}
     info = ErrorInfo(
         reason=error.reason,
         domain=DOMAIN,
@@ -78,6 +78,7 @@ def _rebuilt(kind: type[GatewayError], message: str, info: ErrorInfo) -> Gateway
         retry_after=int(retry_after) if retry_after is not None else None,
         model=info.metadata.get("model"),
         kind=info.metadata.get("kind"),
+        advised="advised" in info.metadata,
     )
 
 

@@ -46,7 +46,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """A target of a plan, explained. predicted_cost: US dollars; None: it has no price.
 
     preferred: why it comes before the sort (`asked for`, `sealed the reasoning`, `prompt is cached`); empty when it does not.
-    resting: it has failed, and is asked when nobody else is left.
+    resting: it has failed, and is asked only whether it works again.
     """
 
     target: str

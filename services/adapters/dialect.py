@@ -90,7 +90,8 @@ class UrlNotTaken(InvalidRequest):
 class UpstreamError(Exception):
     """What went wrong at the provider. `message`: the provider's words, for people; secrets are removed by the adapter.
 
-    retry_after: seconds the provider asks to wait. status: its HTTP status, where there was one.
+    retry_after: seconds the provider asks to wait; advised: with this request, others may do (`google.rpc.RetryInfo`).
+    status: its HTTP status, where there was one.
     param: the caller's parameter it complains about, where it says so. code: its own error code or type.
     """
 
@@ -101,6 +102,7 @@ class UpstreamError(Exception):
         *,
         status: int | None = None,
         retry_after: int | None = None,
+        advised: bool = False,
         param: str | None = None,
         code: str | None = None,
     ) -> None:
@@ -109,5 +111,6 @@ class UpstreamError(Exception):
         self.message = message
         self.status = status
         self.retry_after = retry_after
+        self.advised = advised
         self.param = param
         self.code = code

@@ -77,7 +77,9 @@ def public(error: UpstreamError, target: Target, secrets: Sequence[str]) -> Gate
         message += f" (The operator should check {' or '.join(variables)}.)"
     if error.kind is Kind.TIMEOUT:
         return UpstreamTimeout(message, model=target.id, kind=error.kind.value)
-    failed = ProviderFailed(message, retry_after=error.retry_after, model=target.id, kind=error.kind.value)
+    failed = ProviderFailed(
+        message, retry_after=error.retry_after, advised=error.advised, model=target.id, kind=error.kind.value
+    )
     if _passes(error):
         failed.headers.append(RETRY)
     return failed

@@ -1,15 +1,16 @@
 """A circuit breaker per offer and credential: keeps calls away from what is known to fail.
 
 closed → open: after `FAILURES_IN_A_ROW`, or when at least half of the last attempts failed, or at once when the provider
-says how long to wait or refuses the credential. open → half-open: when the wait is over; then one attempt at a time is let
-through. It succeeds: closed. It fails: open again, for twice as long. Counted is every attempt, first or fallback (a breaker
-that counts only first attempts keeps dead endpoints in rotation), and nothing is counted in advance.
+says how long to wait. open → half-open: when the wait is over; then one attempt at a time is let through, a probe. It
+succeeds: closed. It fails: open again, for twice as long. Nothing else is let through, whoever asks
+(docs/decisions/0018). Counted is every attempt, first or fallback (a breaker that counts only first attempts keeps dead
+endpoints in rotation), and nothing is counted in advance.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from enum import Enum
-from math import ceil
+from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
@@ -57,6 +58,8 @@ class Breaker:
         self._open_until: float | None = None  # None: closed
         self._told_until = 0.0
         self._probe: Attempt | None = None
+        self.why: Kind | None = None
+        """What it was last opened for."""
 
     def state(self, now: float) -> State:
         """The state. Looking changes nothing."""
@@ -81,14 +84,6 @@ class Breaker:
             self._probe = attempt
         return attempt
 
-    def told_to_wait(self, now: float) -> bool:
-        """Whether the provider itself has said to wait until later than now."""
-        return now < self._told_until
-
-    def force(self, now: float) -> "Attempt":
-        """An attempt though it is open, for who has no other choice. It counts for nothing, but what it is told to wait."""
-        return Attempt(self, now)
-
     def idle(self, now: float) -> bool:
         """Whether nothing is lost when this breaker is forgotten."""
         if self._open_until is not None:
@@ -97,7 +92,9 @@ class Breaker:
 
     def _succeeded(self, attempt: "Attempt", now: float) -> None:
         if attempt is self._probe:
-            self._close()
+            self._probe = None
+            if now >= self._told_until:  # else another attempt that was under way has been told to wait
+                self._close()
         if self._open_until is None:
             self._in_a_row = 0
             self._recent.append((now, False))
@@ -108,17 +105,17 @@ class Breaker:
             self._probe = None
         if retry_after is not None:
             self._told_until = max(self._told_until, now + retry_after)
-            self._open(now + retry_after + self._random.uniform(0, RETRY_AFTER_JITTER_S))
+            self._open(now + retry_after + self._random.uniform(0, RETRY_AFTER_JITTER_S), kind)
         if kind is Kind.CALLER or (probed and kind is Kind.RATE_LIMITED and retry_after is not None):
             return  # one that limits and says when is asked then; only what is broken is asked less and less
         if probed:
             self._interval = min(2 * self._interval, PROBE_INTERVAL_MAX_S)
-            self._open(now + self._jittered())
+            self._open(now + self._jittered(), kind)
         elif self._open_until is None:
             self._in_a_row += 1
             self._recent.append((now, True))
-            if kind is Kind.CREDENTIAL or self._too_many(now):
-                self._open(now + self._jittered())
+            if self._too_many(now):
+                self._open(now + self._jittered(), kind)
 
     def _abandoned(self, attempt: "Attempt") -> None:
         if attempt is self._probe:
@@ -130,12 +127,12 @@ class Breaker:
         recent = [failed for at, failed in self._recent if now - at <= WINDOW_S]
         return len(recent) >= WINDOW_ATTEMPTS_MIN and sum(recent) >= FAILURE_SHARE * len(recent)
 
-    def _open(self, until: float) -> None:
+    def _open(self, until: float, kind: Kind) -> None:
+        self.why = kind
         self._open_until = until if self._open_until is None else max(self._open_until, until)
 
     def _close(self) -> None:
-        self._open_until = self._probe = None
-        self._told_until = 0.0
+        self._open_until = None
         self._interval = PROBE_INTERVAL_S
         self._recent.clear()
 
@@ -207,18 +204,14 @@ class Breakers:
         breaker = self._breakers.get(circuit)
         return 0.0 if breaker is None else breaker.wait(now)
 
-    def told_to_wait(self, circuit: Circuit, now: float) -> bool:
-        """Whether the provider itself has said to wait until later than now."""
+    def why(self, circuit: Circuit) -> Kind | None:
+        """What it was last opened for; None: it never was."""
         breaker = self._breakers.get(circuit)
-        return breaker is not None and breaker.told_to_wait(now)
+        return None if breaker is None else breaker.why
 
-    def forget(self, circuit: Circuit) -> None:
-        """Closes a breaker for good: the target was seen to work."""
-        self._breakers.pop(circuit, None)
-
-    def soonest(self, circuits: Iterable[Circuit], now: float) -> int:
-        """Whole seconds until any of them may be tried, at least 1: the Retry-After of a 503."""
-        return max(1, ceil(min((self.wait(each, now) for each in circuits), default=0.0)))
+    def soonest(self, circuits: Iterable[Circuit], now: float) -> float:
+        """Seconds until an attempt at any of them may be let through; infinite for none of them."""
+        return min((self.wait(each, now) for each in circuits), default=inf)
 
     def _sweep(self, now: float) -> None:
         self._breakers = {circuit: breaker for circuit, breaker in self._breakers.items() if not breaker.idle(now)}

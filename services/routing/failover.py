@@ -6,8 +6,9 @@ place for is. A target that could be followed by another has only so long for it
 the transport gives it. A caller's deadline is for the whole chain: a target may use up half of what is left before the next
 one has its turn, and shortly before the end the caller is told what was tried.
 
-Targets that rest after failures come last: each is asked by one call at a time, and calls beside that one wait for what it finds
-(docs/decisions/0017). The last target that does not rest keeps its time, but is not waited for alone.
+Targets that rest after failures come last, and are asked by nothing but their probes (docs/decisions/0018). A call without
+another choice waits a moment for one that is being probed, or makes the probe that is due soon. The last target that does not
+rest keeps its time, but is not waited for alone.
 
 With hedging, a target that is slower than it mostly is gets company: the next one is asked too, and who is first answers.
 """
@@ -18,6 +19,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.adapters.failure import RETRY
 from services.catalog.schema import Target
 from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout
 from services.ports import Adapters
@@ -40,8 +42,11 @@ so where the caller asks for much thought: that takes longer than what is usual.
 PROBE_S: Final = 10.0
 """How long one may that has failed before and is asked whether it works again."""
 
-TRIAL_S: Final = 5.0
-"""How long a call without another choice waits to hear whether a target works again, when another call has just asked it."""
+PATIENCE_S: Final = 5.0
+"""How long a call without another choice waits for targets that rest, in all."""
+
+LOOK_AGAIN_S: Final = 0.5
+"""How often a call that waits for a late target looks whether one of those that rest may be asked by now."""
 
 FAREWELL_S: Final = 0.25
 """How long before the caller's deadline the answer is that nobody answered."""
@@ -109,24 +114,27 @@ class Failover:
             opening = await self._ask(asking, chain)
             if opening is not None:
                 return opening
-        raise chain.error(self._health)
+        raise chain.error()
 
     async def _next(self, chain: "_Chain") -> Asking | None:
-        """The next target that may be asked, those that rest after all others; None: nobody is left, or no time."""
-        while chain.left and not chain.late:
+        """The next target; None: nobody is left that may be asked now or soon, or no time."""
+        while not chain.late:
+            if (asking := self._free(chain)) is not None:
+                return asking
+            if not chain.resting or not await self._health.change(chain.resting, chain.patience_s()):
+                return None
+        return None
+
+    def _free(self, chain: "_Chain") -> Asking | None:
+        """The next target that may be asked now, those that rest after all others."""
+        while chain.left:
             target = chain.left.popleft()
-            attempt = self._health.begin(target)
-            if attempt is not None:
+            if (attempt := self._health.begin(target)) is not None:
                 return chain.ask(self._adapters, target, attempt)
-            chain.resorts.append(target)
-        while chain.resorts and not chain.late:
-            target = chain.resorts.popleft()
-            attempt = self._health.begin(target) or self._health.force(target)
-            if attempt is None:  # another call finds out at this moment
-                left = chain.left_s
-                await self._health.tried(target, TRIAL_S if left is None else min(TRIAL_S, left))
-                attempt = self._health.begin(target)
-            if attempt is not None:
+            chain.resting.append(target)
+        for target in chain.resting:
+            if (attempt := self._health.begin(target)) is not None:
+                chain.resting.remove(target)
                 return chain.ask(self._adapters, target, attempt)
         return None
 
@@ -135,10 +143,9 @@ class Failover:
         hedge_s = self._hedging.after_s(asking.target, chain.call) if chain.left else None
         if hedge_s is not None:
             return await self._race(asking, hedge_s, chain, self._patience_s(asking, chain), hedge=True)
-        if chain.resorts and not chain.left and not asking.attempt.probing:
-            patience = self._patience_s(
-                asking, chain
-            )  # others have failed lately: it may still be the only one that works
+        if chain.resting and not chain.left and not asking.attempt.probing:
+            # the others have failed lately: it may still be the only one that works
+            patience = self._patience_s(asking, chain)
             return await self._race(asking, patience, chain, chain.left_s, hedge=False)
         last = chain.call.stream and not chain.more and chain.left_s is None
         failure = await asking.ready(self._patience_s(asking, chain), at_opened=last)
@@ -167,17 +174,18 @@ class Failover:
         """
         running = {asyncio.ensure_future(first.ready(patience_s)): first}
         try:
-            await asyncio.wait(running, timeout=after_s)
-            if not any(task.done() for task in running) and (not hedge or self._hedging.allow()):
-                second = await self._next(chain)
-                if second is not None:
-                    running[asyncio.ensure_future(second.ready(self._patience_s(second, chain)))] = second
             while running:
-                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                timeout = after_s if len(running) == 1 else None
+                done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     asking = running.pop(task)
                     if (opening := chain.opening(asking, task.result())) is not None:
                         return opening
+                if not done:
+                    second = self._free(chain) if not hedge or self._hedging.allow() else None
+                    if second is not None:
+                        running[asyncio.ensure_future(second.ready(self._patience_s(second, chain)))] = second
+                    after_s = None if hedge else LOOK_AGAIN_S
             return None
         finally:
             for task, asking in running.items():
@@ -188,22 +196,32 @@ class _Chain:
     """The attempts of one call."""
 
     def __init__(self, targets: Sequence[Target], call: Call, budget_s: float | None, health: LiveHealth) -> None:
-        self.targets = targets
         self.call = call
         self.left: deque[Target] = deque()
-        self.resorts: deque[Target] = deque()
+        self.resting: list[Target] = []
         for target in targets:
-            (self.left if health.open_until(target) is None else self.resorts).append(target)
+            (self.left if health.open_until(target) is None else self.resting).append(target)
         self.asked = 0
+        self._first = targets[0].id
+        self._health = health
+        self._patient_until: float | None = None
         self._until = None if budget_s is None else asyncio.get_running_loop().time() + budget_s - FAREWELL_S
-        self._failures: list[GatewayError] = []
+        self._failures: dict[tuple[str, str], GatewayError] = {}
         self._refusals: list[GatewayError] = []
         self.spent: list[Spent] = []
 
     @property
     def more(self) -> bool:
         """Whether anybody else could be asked."""
-        return bool(self.left or self.resorts)
+        return bool(self.left or self.resting)
+
+    def patience_s(self) -> float:
+        """How much longer it may wait for targets that rest, from when it first had to."""
+        now = asyncio.get_running_loop().time()
+        if self._patient_until is None:
+            self._patient_until = now + PATIENCE_S
+        until = self._patient_until if self._until is None else min(self._patient_until, self._until)
+        return until - now
 
     def ask(self, adapters: Adapters, target: Target, attempt: Attempt) -> Asking:
         """One more is asked."""
@@ -229,43 +247,50 @@ class _Chain:
                 asking.events(),
                 asking.attempt,
                 asking,
-                self._failures,
+                list(self._failures.values()),
                 self.spent,
                 self.asked,
             )
-        if not isinstance(failure, InvalidRequest):
-            self._failures.append(failure)
-        elif failure.kind is None:  # said by our own dialect: nobody was asked
+        if isinstance(failure, InvalidRequest) and failure.kind is None:  # said by our own dialect: nobody was asked
             self.asked -= 1
             self._refusals.append(failure)
-        elif not self._failures:
-            raise failure
-        else:
-            self._failures.append(failure)  # where an earlier provider took the request, this one's refusal is its own
+            return None
+        if isinstance(failure, InvalidRequest) and not self._failures:
+            raise failure  # where an earlier provider took the request, this one's refusal is its own
+        target = asking.target
+        self._failures[target.id, target.credential] = failure
+        if failure.retry_after is not None and self._health.open_until(target) is not None:
+            self.resting.append(target)  # it said when to ask again: perhaps that is soon
         return None
 
-    def error(self, health: LiveHealth) -> GatewayError:
+    def error(self) -> GatewayError:
         """Why nobody answers."""
-        failures = self._failures
-        if self._refusals and not failures:
-            return self._refusals[0]
-        if not failures and self.late:
-            return UpstreamTimeout("The deadline was over before a provider could be asked.", model=self.targets[0].id)
+        failures = list(self._failures.values())
+        others = [each for each in self.resting if (each.id, each.credential) not in self._failures]
+        rest = "; ".join(dict.fromkeys(map(self._health.resting, others)))
         if not failures:
-            message = "Every provider of this model is resting after failures."
-            return Overloaded(message, retry_after=health.soonest(self.targets))
-        if len(failures) == 1 and not self.late:
+            if self.late:
+                return UpstreamTimeout("The deadline was over before a provider could be asked.", model=self._first)
+            if not others:
+                return self._refusals[0]
+            message = f"No provider of this model may be asked at the moment: {rest}."
+            return Overloaded(message, retry_after=self._health.soonest(others))
+        if len(failures) == 1 and not others and not self.late:
             return failures[0]
         late = self.late or all(isinstance(failure, UpstreamTimeout) for failure in failures)
         waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
+        if others:
+            waits.append(self._health.soonest(others))
         begin = "No provider answered before the deadline" if self.late else "Every provider failed"
+        told = [failure.message for failure in failures] + ([f"Not asked: {rest}."] if others else [])
         error = (UpstreamTimeout if late else ProviderFailed)(
-            f"{begin}. " + " ".join(failure.message for failure in failures),
+            f"{begin}. {' '.join(told)}",
             retry_after=min(waits) if waits else None,
-            model=failures[0].model or self.targets[0].id,
+            model=failures[0].model or self._first,
             kind="timeout" if late else failures[0].kind,
         )
-        error.headers += next((failure.headers for failure in failures if failure.headers), [])  # whether to try again
+        again = [failure.headers for failure in failures if failure.headers] + ([[RETRY]] if others else [])
+        error.headers += again[0] if again else []
         return error
 
 

@@ -4,7 +4,7 @@
 2. Their offers. `provider/model` begins with that one; the model's other offers follow for when it fails.
 3. What cannot or must not serve the call is excluded, with a reason (exclusion.py).
 4. The rest is ordered (order.py): where the call's sealed reasoning comes from, where its prefix is warm, then the sort.
-5. What rests after failures comes last, for when all others have failed: who did not say to wait, then who may be asked soonest.
+5. What rests after failures comes last, for when all others have failed: who may be asked soonest first.
 
 When no offer has all that is asked, less important features are given up, one after the other, and reported as losses:
 sampling parameters, then reasoning, then web search. Tools, schemas, images and files are never given up. Whoever names a
@@ -31,7 +31,7 @@ from services.vocabulary.caller import CallerPolicy
 from services.vocabulary.event import Loss
 
 AUTO = "auto"
-ALL_REST: Final = "every offer rests after failures; one call at a time still asks"
+ALL_REST: Final = "every offer rests after failures; one call at a time asks whether it works again"
 
 _GIVE_UP: Final[tuple[tuple[Feature, Loss], ...]] = (
     ("sampling", Loss("temperature", "dropped", "No model that can serve the rest takes sampling parameters.")),
@@ -81,12 +81,12 @@ def _first_that_fits(
             losses.append(loss)
             needs = Needs(call, frozenset(given_up))
         kept, resting, excluded = _sift(offers, call, needs, policy, snapshot)
-        resorts = sorted(resting, key=lambda each: _likely(each, pin, snapshot))
+        resting.sort(key=lambda each: snapshot.health.open_until(each) or 0.0)
         if kept and (first is None or first in kept):
-            targets = _without_doubles([*kept, *resorts])
+            targets = _without_doubles([*kept, *resting])
             return Plan(targets, excluded, list(losses), order.reason(call, policy, pin))
-        if resorts and all_rest is None:
-            all_rest = Plan(_without_doubles(resorts), excluded, list(losses), ALL_REST)
+        if resting and all_rest is None:
+            all_rest = Plan(_without_doubles(resting), excluded, list(losses), ALL_REST)
     if all_rest is not None:
         return all_rest
     raise _no_route(call, offers, policy, snapshot)
@@ -157,12 +157,6 @@ def _sift(
         else:
             excluded.append(Excluded(target.id, why.reason, why.detail))
     return kept, resting, excluded
-
-
-def _likely(target: Target, pin: Target | None, snapshot: Snapshot) -> tuple[bool, bool, float]:
-    """How likely one that rests works again, likeliest lowest: not one that said to wait; the one asked for; the soonest."""
-    asked_for = pin is not None and target.id == pin.id
-    return snapshot.health.told_to_wait(target), not asked_for, snapshot.health.open_until(target) or 0.0
 
 
 def _ways(target: Target, settled: CallerPolicy, snapshot: Snapshot) -> Iterator[Target]:

@@ -31,10 +31,6 @@ class Health(Protocol):
         """Unix time until which the target's circuit breaker keeps it out; None: it may be asked."""
         ...
 
-    def told_to_wait(self, target: Target) -> bool:
-        """Whether the provider itself has said to wait, so that it is known not to work."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:

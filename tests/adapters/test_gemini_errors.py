@@ -42,7 +42,7 @@ RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26.
 def test_whose_fault_it_is(code: int, word: str, details: Any, kind: Kind):
     error = read(code, status(code, "Words.", word, *details))
     assert (error.kind, error.message, error.status) == (kind, "Words.", code)
-    assert error.retry_after == (27 if RETRY in details else None)
+    assert (error.retry_after, error.advised) == ((27, True) if RETRY in details else (None, False))
 
 
 def test_an_error_may_come_in_a_list():
@@ -50,7 +50,8 @@ def test_an_error_may_come_in_a_list():
 
 
 def test_a_retry_after_header_counts_where_the_body_says_nothing():
-    assert read(429, status(429, "Slow.", "RESOURCE_EXHAUSTED"), retry_after="7").retry_after == 7
+    told = read(429, status(429, "Slow.", "RESOURCE_EXHAUSTED"), retry_after="7")
+    assert (told.retry_after, told.advised) == (7, False)
     assert read(429, status(429, "Slow.", "RESOURCE_EXHAUSTED"), retry_after="Fri, 01 Jan 2027").retry_after is None
 
 

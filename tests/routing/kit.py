@@ -20,26 +20,21 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 class Health:
-    """Values by (provider, metric name); providers that rest, until when; providers that said to wait."""
+    """Values by (provider, metric name); providers that rest, until when."""
 
     def __init__(
         self,
         values: Mapping[tuple[str, str], float] | None = None,
         resting: Mapping[str, float] | None = None,
-        told: str = "",
     ) -> None:
         self.values = values or {}
         self.resting = resting or {}
-        self.told = told
 
     def value(self, target: Target, metric: Metric, interval_s: int) -> float | None:
         return self.values.get((target.provider.id, metric.name))
 
     def open_until(self, target: Target) -> float | None:
         return self.resting.get(target.provider.id)
-
-    def told_to_wait(self, target: Target) -> bool:
-        return target.provider.id in self.told
 
 
 class Prices:

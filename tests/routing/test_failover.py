@@ -2,18 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
+from math import ceil
 from random import Random
-from time import time
 from typing import Any
 
 import pytest
 
 from services.catalog.schema import Facts, Target
 from services.errors import GatewayError, InvalidRequest, Overloaded, ProviderFailed, UpstreamTimeout
-from services.routing import failover
-from services.routing.breaker import FAILURES_IN_A_ROW, Breakers
-from services.routing.failover import FAREWELL_S, Failover, Opening
-from services.routing.health import MEASURED_MIN, LiveHealth
+from services.routing.breaker import FAILURES_IN_A_ROW, PROBE_INTERVAL_MAX_S, PROBE_INTERVAL_S, Breakers
+from services.routing.failover import FAREWELL_S, FIRST_CONTENT_S, LEAST_S, LOOK_AGAIN_S, Failover, Opening
+from services.routing.health import MEASURED_MIN, SOON_S, LiveHealth
 from services.routing.hedging import Hedging
 from services.routing.metrics.bucket import Key, Observation, Outcome
 from services.routing.metrics.live import LiveMetrics
@@ -35,6 +35,18 @@ PROLOGUE = NativeEvent("response.created", b"{}")
 ANSWER = (TextDelta("Hi"), UsageReported(Usage(input=1, output=1)), Finished("stop"))
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def limited(seconds: int) -> ProviderFailed:
+    return ProviderFailed("Slow down.", model="a/m", kind="rate_limited", retry_after=seconds)
+
+
+class Turns(list[Sequence[Any]]):
+    """Scripts, one for each time a provider is asked; the last one stays."""
+
+
 class Play:
     """Adapters that play a script per provider: batches of events, seconds of silence, or an error."""
 
@@ -42,12 +54,17 @@ class Play:
         self.scripts = scripts
         self.asked: list[str] = []
         self.closed: list[str] = []
+        self.times: list[float] = []
 
     async def generate(self, call: Call, target: Target) -> AsyncIterator[Sequence[Event]]:
         name = target.provider.id
         self.asked.append(name)
+        self.times.append(now())
+        script = self.scripts.get(name, [[Opened(name, "")], ANSWER])
+        if isinstance(script, Turns):
+            script = script.pop(0) if len(script) > 1 else script[0]
         try:
-            for step in self.scripts.get(name, [[Opened(name, "")], ANSWER]):
+            for step in script:
                 match step:
                     case Exception():
                         raise step
@@ -59,10 +76,6 @@ class Play:
             self.closed.append(name)
 
 
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def opened(name: str) -> list[Opened]:
     return [Opened(name, "")]
 
@@ -70,10 +83,10 @@ def opened(name: str) -> list[Opened]:
 class World:
     """A failover over a script, with health of its own."""
 
-    def __init__(self, *, first_content_s: float = 5.0, **scripts: Sequence[Any]) -> None:
+    def __init__(self, *, first_content_s: float = FIRST_CONTENT_S, **scripts: Sequence[Any]) -> None:
         self.play = Play(**scripts)
-        self.metrics = LiveMetrics(clock=time)
-        self.health = LiveHealth(self.metrics, Breakers(Random(1)), time)
+        self.metrics = LiveMetrics(clock=now)
+        self.health = LiveHealth(self.metrics, Breakers(Random(1)), now)
         self.failover = Failover(self.play, self.health, first_content_s=first_content_s)
 
     async def open(self, *targets: Target, stream: bool = True, hedge: bool = False, **options: Any) -> Opening:
@@ -96,7 +109,7 @@ class World:
 FAILING = [
     [DOWN],
     [UpstreamTimeout("It is silent.", model="a/m", kind="timeout")],
-    [ProviderFailed("Slow down.", model="a/m", kind="rate_limited", retry_after=9)],
+    [limited(9)],
     [opened("a"), DOWN],
     [opened("a"), [PROLOGUE], DOWN],
     [opened("a")],
@@ -142,23 +155,22 @@ async def test_who_was_not_asked_is_not_counted():
 
 
 async def test_when_all_failed_the_error_names_them_all():
-    """One failure keeps its own words; several are told together, with the soonest time to try again, if that may help."""
-    later = ProviderFailed("Slow down.", model="b/m", kind="rate_limited", retry_after=9)
-    later.headers.append(("x-should-retry", "true"))
+    """One failure keeps its own words; several are told together, with the soonest time to try again."""
     with pytest.raises(ProviderFailed) as failed:
-        await World(a=[DOWN], b=[later], c=[opened("c")]).open(stream=False)
+        await World(a=[DOWN], b=[limited(9)], c=[opened("c")]).open(stream=False)
     assert str(failed.value) == "Every provider failed. It is down. Slow down. c/m answered with nothing."
     assert (failed.value.retry_after, failed.value.model) == (9, "a/m")
-    assert failed.value.headers == later.headers
     with pytest.raises(ProviderFailed, match=r"^It is down\.$"):
         await World(a=[DOWN]).open(A)
 
 
 async def test_silence_is_followed_by_the_next_and_the_last_one_is_waited_for():
     """A prologue is no content; the last target has all the time it needs."""
-    here = World(first_content_s=0.05, a=[opened("a"), [PROLOGUE], 9], b=[opened("b"), 0.2, ANSWER])
+    began = now()
+    here = World(a=[opened("a"), [PROLOGUE], 999], b=[opened("b"), 300, ANSWER])
     assert await here.answer(A, B) == "b"
-    silent = World(first_content_s=0.02, a=[9], b=[opened("b"), 9], c=[UpstreamTimeout("Silent.", model="c/m")])
+    assert now() - began == pytest.approx(FIRST_CONTENT_S + 300)
+    silent = World(a=[999], b=[opened("b"), 999], c=[UpstreamTimeout("Silent.", model="c/m")])
     with pytest.raises(UpstreamTimeout, match=r"a/m stayed silent\. b/m stayed silent\. Silent\."):
         await silent.open()
 
@@ -168,32 +180,114 @@ async def test_the_deadline_is_for_the_whole_chain():
     here = World(a=[9], b=[opened("b"), 9], c=[9])
     began = now()
     with pytest.raises(UpstreamTimeout, match=r"before the deadline\. a/m stayed silent\. b/m stayed silent\. c/m"):
-        await here.open(budget_s=0.4 + FAREWELL_S)
-    assert now() - began == pytest.approx(0.4)
+        await here.open(budget_s=4 + FAREWELL_S)
+    assert [round(at - began, 6) for at in here.play.times] == [0, 2, 3]
+    assert now() - began == pytest.approx(4)
     assert here.play.closed == ["a", "b", "c"]
-    assert await World(a=[9]).answer(budget_s=0.4 + FAREWELL_S) == "b"
+    assert await World(a=[9]).answer(budget_s=4 + FAREWELL_S) == "b"
     with pytest.raises(UpstreamTimeout, match="The deadline was over"):
         await World().open(budget_s=0.01)
 
 
-async def test_silence_beyond_what_is_usual_is_not_waited_out(monkeypatch: pytest.MonkeyPatch):
+async def test_silence_beyond_what_is_usual_is_not_waited_out():
     """A target that is known to be quick gets less time; not where much thought is asked for."""
-    monkeypatch.setattr(failover, "LEAST_S", 0.05)
-    here = World(a=[opened("a"), 0.4, ANSWER])
-    here.measured(0.02)
+    here = World(a=[opened("a"), LEAST_S + 20, ANSWER])
+    here.measured(0.5)
     began = now()
     assert await here.answer() == "b"
-    assert now() - began == pytest.approx(4 * 0.02)
+    assert now() - began == pytest.approx(LEAST_S)
     call = Call(model="m", items=[], stream=True, reasoning=ReasoningOptions(effort="high"))
     assert (await here.failover.open([A, B], call)).target is A
 
 
-async def test_a_dead_target_is_passed_over_and_probed_by_one_call_at_a_time():
-    """After its failures in a row nobody waits for it; when it may be probed, only one call asks it."""
+# ---- resting ---------------------------------------------------------------------------------------------------------
+
+
+def judge_probes(times: Sequence[float]) -> None:
+    """A dead target's failures, and then nothing but probes, whose intervals double; each is jittered down to half of it."""
+    interval = PROBE_INTERVAL_S
+    for earlier, later in pairwise(times[FAILURES_IN_A_ROW - 1 :]):
+        assert later - earlier >= interval / 2
+        interval = min(2 * interval, PROBE_INTERVAL_MAX_S)
+
+
+async def test_a_dead_sole_provider_gets_its_failures_and_then_only_probes():
+    """Of 200 calls in a row those that asked hear why; all others get 503 with the seconds until somebody may ask."""
     here = World(a=[DOWN])
-    for _ in range(FAILURES_IN_A_ROW + 10):
+    came_back: list[bool] = []
+    for _ in range(200):
+        asked = len(here.play.asked)
+        try:
+            await here.open(A)
+        except ProviderFailed as failed:
+            assert str(failed) == "It is down."
+            assert len(here.play.asked) == asked + 1
+        except Overloaded as refused:
+            assert len(here.play.asked) == asked
+            until = here.health.open_until(A)
+            assert until is not None
+            assert refused.retry_after == ceil(until - now()) > SOON_S
+            assert f"a/m rests for {refused.retry_after} s, it was not available" in str(refused)
+            if len(came_back) < 10:  # who comes back when told to asks
+                await asyncio.sleep(refused.retry_after)
+                with pytest.raises(ProviderFailed):
+                    await here.open(A)
+                came_back.append(True)
+        await asyncio.sleep(0.5)
+    judge_probes(here.play.times)
+    assert FAILURES_IN_A_ROW + 10 < len(here.play.asked) < 30
+    assert len(came_back) == 10
+
+
+async def test_beside_a_dead_provider_another_serves_every_call():
+    """Nobody sees an error, and the dead one gets its failures and then only probes."""
+    here = World(a=[DOWN])
+    for _ in range(200):
         assert await here.answer(A, B) == "b"
-    assert here.play.asked.count("a") == FAILURES_IN_A_ROW
+        await asyncio.sleep(0.5)
+    judge_probes([at for at, name in zip(here.play.times, here.play.asked, strict=True) if name == "a"])
+    assert FAILURES_IN_A_ROW < here.play.asked.count("a") < 15
+
+
+async def test_what_a_provider_says_to_wait_is_kept_by_everybody():
+    """Thirty callers without another choice: none asks before the time it named, and then one does."""
+    here = World(a=[0.1, limited(3)])
+
+    async def client() -> None:
+        while now() < end:
+            with pytest.raises((ProviderFailed, Overloaded)):
+                await here.open(A)
+            await asyncio.sleep(0.3)
+
+    began = now()
+    end = began + 60
+    await asyncio.gather(*(client() for _ in range(30)))
+    later = [at for at in here.play.times if at > began]
+    assert all(second - first >= 3.1 for first, second in pairwise([began, *later]))
+    assert len(later) > 10
+
+
+async def test_a_short_wait_costs_a_moment_and_no_error():
+    """`Retry-After: 1` of the only provider is waited for, by who was told and by others; a longer one is told."""
+    here = World(a=Turns([[limited(1)], [opened("a"), ANSWER]]))
+    began = now()
+    assert await asyncio.gather(here.answer(A), here.answer(A)) == ["a", "a"]
+    assert 1 <= now() - began <= SOON_S
+    opening = await World(a=Turns([[limited(1)], [opened("a"), ANSWER]])).open(A)
+    assert (opening.asked, [str(each) for each in opening.tried]) == (2, ["Slow down."])
+    with pytest.raises(ProviderFailed, match=r"^Slow down\.$") as failed:
+        await World(a=[limited(9)]).open(A)
+    assert failed.value.retry_after == 9
+
+
+async def test_a_call_waits_for_those_that_rest_only_so_long():
+    """A provider that asks for a second again and again does not keep its caller for ever."""
+    here = World(a=[limited(1)])
+    began = now()
+    with pytest.raises(ProviderFailed, match=r"^Slow down\.$"):
+        await here.open(A)
+    assert 3 < now() - began <= 5
+    assert len(here.play.asked) <= 5
 
 
 async def tired(here: World, *targets: Target) -> None:
@@ -205,51 +299,52 @@ async def tired(here: World, *targets: Target) -> None:
     here.play.asked.clear()
 
 
-async def test_when_all_rest_one_call_at_a_time_asks_and_the_others_wait_for_what_it_finds():
+async def test_one_call_at_a_time_probes_and_the_others_wait_for_what_it_finds():
     """It works: the rest is over for all. It does not: the calls beside it get 503 with the seconds to wait."""
     here = World(a=[DOWN])
     await tired(here, A)
-    here.play.scripts["a"] = [opened("a"), 0.05, ANSWER]
+    here.play.scripts["a"] = [opened("a"), 0.5, ANSWER]
     assert await asyncio.gather(*(here.answer(A, stream=False) for _ in range(9))) == ["a"] * 9
     assert here.health.open_until(A) is None
-    here.play.scripts["a"] = [0.05, DOWN]
+    here.play.scripts["a"] = [0.5, DOWN]
     await tired(here, A)
     told = await asyncio.gather(*(here.open(A) for _ in range(9)), return_exceptions=True)
-    assert [type(each) for each in told] == [ProviderFailed] + [Overloaded] * 8
-    assert all(each.retry_after >= 1 for each in told[1:])  # type: ignore[union-attr]
+    assert sorted(type(each).__name__ for each in told) == ["Overloaded"] * 8 + ["ProviderFailed"]
+    assert {each.retry_after for each in told if isinstance(each, Overloaded)} == {here.health.soonest([A])}
     assert here.play.asked == ["a"]
 
 
-async def test_a_call_whose_others_failed_asks_those_that_rest():
-    """Who has failed before may work again by now; it is asked only when nobody else is left."""
-    here = World(a=[DOWN], b=[DOWN])
-    await tired(here, A, B)
+async def test_a_call_whose_others_failed_probes_one_that_rests():
+    """Who has failed before may work again by now; it is asked only when nobody else is left, and when it may be."""
+    here = World(a=[DOWN], b=[limited(60)])
+    await tired(here, A)
+    with pytest.raises(ProviderFailed):
+        await here.open(B)
     assert await here.answer(A, B, C) == "c"
     here.play.scripts |= {"a": [opened("a"), ANSWER], "c": [DOWN]}
     assert await here.answer(A, B, C) == "a"
-    assert here.play.asked == ["c", "c", "a"]
+    assert here.play.asked == ["b", "c", "c", "a"]
     assert here.health.open_until(A) is None
+    here.play.scripts["a"] = [DOWN]
+    rests = r"It is down\. Not asked: b/m rests for (59|60) s, it limited the rate\.$"
+    with pytest.raises(ProviderFailed, match=rests) as failed:
+        await here.open(A, B)
+    assert (failed.value.retry_after or 0) >= 59
 
 
 async def test_the_last_that_does_not_rest_keeps_its_time_but_is_not_waited_for_alone():
     """A slow answer still wins against targets that fail; against one that works again it does not."""
-    here = World(first_content_s=0.05, a=[DOWN], b=[opened("b"), 0.3, ANSWER])
+    here = World(a=[DOWN], b=[opened("b"), 300, ANSWER])
     await tired(here, A)
     assert await here.answer(A, B) == "b"
-    assert here.play.asked == ["b", "a"]
-    here.play.scripts["a"] = [opened("a"), ANSWER]
-    assert await here.answer(A, B) == "a"
-
-
-async def test_what_a_provider_says_to_wait_is_kept_by_those_that_asked_anyway():
-    """Asked for want of another choice it limits again: its rest is longer now."""
-    limited = ProviderFailed("Slow down.", model="a/m", kind="rate_limited", retry_after=60)
-    here = World(a=[DOWN])
-    await tired(here, A)
-    here.play.scripts["a"] = [limited]
+    assert here.play.asked[:2] == ["b", "a"]
+    here.play.scripts["a"] = Turns([[limited(100)], [opened("a"), ANSWER]])
+    await asyncio.sleep(PROBE_INTERVAL_MAX_S)
     with pytest.raises(ProviderFailed):
         await here.open(A)
-    assert (here.health.open_until(A) or 0) > time() + 55
+    began = now()
+    assert await here.answer(A, B) == "a"
+    assert 100 <= now() - began <= 101 + LOOK_AGAIN_S
 
 
 async def test_a_call_that_leaves_is_not_held_against_anybody():

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -73,6 +73,9 @@ ROWS: Final = "\n".join(
 )
 SETTINGS: Final = {"FIRST_CONTENT_SECONDS": "1.5", "CONCENTRATE_ACCESS_LOG": "off", "LOG_LEVEL": "error"}
 
+Kill = Callable[[float], Awaitable[None]]
+"""Ends the process of one provider, and begins it again after so many seconds."""
+
 
 @dataclass
 class Outcome:
@@ -81,6 +84,7 @@ class Outcome:
     served: Counter[str] = field(default_factory=Counter)
     waits: list[float] = field(default_factory=list)
     failed_over: int = 0
+    cut_off: int = 0
     errors: list[str] = field(default_factory=list)
     probes: int = 0
     recovered_s: dict[str, float] = field(default_factory=dict)
@@ -93,6 +97,7 @@ class Outcome:
         return "\n".join(
             [
                 f"answers          {len(self.waits)}, of them {self.failed_over} after another provider had failed",
+                f"cut off          {self.cut_off} streams that had begun when {KILLED} was killed",
                 f"errors           {len(self.errors)} {self.errors[:3] or ''}",
                 f"served by        {dict(self.served.most_common())}",
                 f"first byte       p50 {p50:.2f} s, p99 {p99:.2f} s, longest {waits[-1]:.2f} s",
@@ -115,10 +120,11 @@ class Run:
         self._workers = workers
         self._random = Random(seed)
         self._until = 0.0
+        self._killed_at = 0.0
         self.outcome = Outcome()
 
-    async def run(self, *chores: Any) -> Outcome:
-        """All clients, the weather, and `chores` beside them."""
+    async def run(self, kill: Kill | None) -> Outcome:
+        """All clients, and the weather."""
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=PATIENCE_S)
         ) as session:
@@ -126,7 +132,7 @@ class Run:
             self._until = time.time() + self._seconds
             await session.delete(f"{self._replay}/_/requests")
             tasks = [self._client() for _ in range(self._clients)]
-            await asyncio.gather(*tasks, self._weather(), self._long_troubles(), *chores)
+            await asyncio.gather(*tasks, self._weather(), self._long_troubles(), self._killing(kill))
             await self._order("DELETE")
         return self.outcome
 
@@ -158,24 +164,21 @@ class Run:
 
     def _judge(self, answer: aiohttp.ClientResponse, text: str, *, streamed: bool) -> None:
         whole = "event: response.completed" in text or "event: response.incomplete" in text if streamed else True
-        if answer.status != 200 or not whole:
+        if not whole and time.time() < self._killed_at + 1 and f'"served":"{KILLED}/' in text:
+            self.outcome.cut_off += 1
+        elif answer.status != 200 or not whole:
             self.outcome.errors.append(f"{answer.status} {text[-300:]}")
-            return
-        self.outcome.served[answer.headers.get("x-concentrate-provider", "?")] += 1
-        self.outcome.failed_over += answer.headers.get("x-concentrate-attempts") != "1"
+        else:
+            self.outcome.served[answer.headers.get("x-concentrate-provider", "?")] += 1
+            self.outcome.failed_over += answer.headers.get("x-concentrate-attempts") != "1"
 
     # ---- troubles ----------------------------------------------------------------------------------------------------
 
     async def _weather(self) -> None:
-        """Each spell, some others are in trouble. One at least is not, and was not before, as a call may see two spells."""
+        """Each spell, some others are in trouble, never all of them."""
         spell = max(1.5, self._seconds / 12)
-        well = set(OTHERS)
         while time.time() < self._until - spell:
-            spared = self._random.choice(sorted(well))
-            sick = self._random.sample(
-                [name for name in OTHERS if name != spared], self._random.randrange(1, len(OTHERS))
-            )
-            well = set(OTHERS) - set(sick)
+            sick = self._random.sample(OTHERS, self._random.randrange(1, len(OTHERS)))
             for name in OTHERS:
                 await self._order("DELETE", name)
                 if name in sick:
@@ -183,6 +186,12 @@ class Run:
             await asyncio.sleep(spell)
         for name in OTHERS:
             await self._order("DELETE", name)
+
+    async def _killing(self, kill: Kill | None) -> None:
+        if kill is not None:
+            await asyncio.sleep(0.3 * self._seconds)
+            self._killed_at = time.time()
+            await kill(0.2 * self._seconds)
 
     async def _long_troubles(self) -> None:
         """One is dead and one throttled, from early on until there is time enough to come back."""
@@ -199,21 +208,21 @@ class Run:
         self._judge_throttled(await self._seen(THROTTLED), ended)
 
     def _judge_dead(self, seen: list[dict[str, Any]], began: float, ended: float) -> None:
-        """Its probes are doubling intervals apart, each jittered down to half of it; as often calls without a choice may ask."""
+        """Its probes are doubling intervals apart, each jittered down to half of it."""
         asked = [each["at"] for each in seen if began + SETTLE_S <= each["at"] < ended]
         may, at, interval = 1, 0.0, PROBE_INTERVAL_S
         while (at := at + interval / 2) < ended - began:
             may += 1
             interval = min(2 * interval, PROBE_INTERVAL_MAX_S)
         self.outcome.probes = len(asked)
-        if len(asked) > 2 * may * self._workers:
+        if len(asked) > may * self._workers:
             self.outcome.wrong.append(f"{DEAD} was dead and asked {len(asked)} times, {may} are its probes")
         longest = min(
             PROBE_INTERVAL_MAX_S, PROBE_INTERVAL_S + ended - began
         )  # intervals double: each is as long as all before
-        self.judge_recovery(DEAD, seen, ended, longest)
+        self._judge_recovery(DEAD, seen, ended, longest)
 
-    def judge_recovery(self, name: str, seen: list[dict[str, Any]], ended: float, longest: float) -> None:
+    def _judge_recovery(self, name: str, seen: list[dict[str, Any]], ended: float, longest: float) -> None:
         """Whether it was asked again, and answered, within an interval."""
         back = [each["at"] for each in seen if each["at"] > ended and each["status"] == 200]
         wait = min(back) - ended if back else float("inf")
@@ -231,7 +240,7 @@ class Run:
                 at > rest - RETRY_AFTER_S + SETTLE_S and self._workers == 1
             ):  # each worker keeps what it was told itself
                 self.outcome.wrong.append(f"{THROTTLED} was asked {rest - at:.1f} s before it had said")
-        self.judge_recovery(THROTTLED, seen, ended, RETRY_AFTER_S + PROBE_INTERVAL_S)
+        self._judge_recovery(THROTTLED, seen, ended, RETRY_AFTER_S + PROBE_INTERVAL_S)
 
     async def _order(self, method: str, provider: str = "", **order: Any) -> None:
         url = f"{self._replay}/_/queue" + (f"?provider={provider}" if method == "DELETE" and provider else "")
@@ -246,8 +255,8 @@ class Run:
 
 
 @contextlib.asynccontextmanager
-async def mortal() -> AsyncIterator[tuple[int, Any]]:
-    """A fake of one provider as a process that `kill` kills and starts again."""
+async def mortal() -> AsyncIterator[tuple[int, Kill]]:
+    """A fake of one provider as a process of its own: its port, and how to kill it."""
     stack = contextlib.ExitStack()
     url = stack.enter_context(fake("replay.server", "--recordings", str(SHARED / "recordings")))
     port = int(url.rpartition(":")[2])
@@ -271,18 +280,12 @@ async def chaos(folder: Path, replay: str, *, seconds: float, clients: int, work
         given = (
             environment(replay) | SETTINGS | {"CONCENTRATE_CONFIG": str(folder / "rows.yaml"), "WORKERS": str(workers)}
         )
-        chores = []
+        kill = None
         if seconds >= 20:
             port, kill = await stack.enter_async_context(mortal())
             given["MISTRAL_BASE_URL"] = f"http://127.0.0.1:{port}/mistral"
-
-            async def killing() -> None:
-                await asyncio.sleep(0.3 * seconds)
-                await kill(0.2 * seconds)
-
-            chores.append(killing())
         gateway = await asyncio.to_thread(stack.enter_context, serving(folder, given))
-        return await Run(gateway.url, gateway.key, replay, seconds, clients, workers, seed).run(*chores)
+        return await Run(gateway.url, gateway.key, replay, seconds, clients, workers, seed).run(kill)
 
 
 def main() -> int:

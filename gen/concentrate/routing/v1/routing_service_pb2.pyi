@@ -353,7 +353,7 @@ class Candidate(_message.Message):
     preferred: _builtins.str
     """Says why it comes before the sort: `asked for`, `sealed the reasoning` or `prompt is cached`; empty when it does not."""
     resting: _builtins.bool
-    """Says that it has failed, and is asked when nobody else is left."""
+    """Says that it rests after failures, and is asked only whether it works again."""
     @_builtins.property
     def score(self) -> Global___Score:
         """Holds the numbers."""

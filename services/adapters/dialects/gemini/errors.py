@@ -4,7 +4,6 @@ https://cloud.google.com/apis/design/errors
 https://ai.google.dev/gemini-api/docs/troubleshooting
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 import msgspec
 
 from services.adapters.dialect import Kind, UpstreamError
+from services.adapters.retry_after import retry_after
 
 _BY_STATUS: Final = {
     401: Kind.CREDENTIAL,
@@ -68,7 +68,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> Upstream
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, IndexError):
         text = body[:_MESSAGE_MAX].decode("utf-8", "replace").strip() if b"<html" not in body[:1000].lower() else ""
         error = _Status(message=text)
-    return _upstream_error(error, status, _seconds(headers.get("retry-after")))
+    return _upstream_error(error, status, retry_after(headers))
 
 
 def read_stream_error(raw: bytes) -> UpstreamError:
@@ -80,16 +80,17 @@ def read_stream_error(raw: bytes) -> UpstreamError:
     return _upstream_error(error, error.code, None)
 
 
-def _upstream_error(error: _Status, status: int | None, retry_after: int | None) -> UpstreamError:
+def _upstream_error(error: _Status, status: int | None, wait: int | None) -> UpstreamError:
     details = error.details or []
     reason = next((detail.reason for detail in details if detail.reason), None)
-    delay = next((detail.retry_delay for detail in details if detail.retry_delay), None)
+    advice = next((detail.retry_delay for detail in details if detail.retry_delay), "")
     message = _ACCOUNT.sub(r"\1…", (error.message or "").strip())[:_MESSAGE_MAX]
     return UpstreamError(
         _kind(error, status, reason),
         message or f"The provider answered with status {status}.",
         status=status,
-        retry_after=_seconds((delay or "").removesuffix("s")) or retry_after,
+        retry_after=wait or retry_after({"retry-after": advice.removesuffix("s")}),
+        advised=wait is None and bool(advice),  # about one quota of many, which a smaller request may not meet
         code=reason or error.status,
     )
 
@@ -104,12 +105,3 @@ def _kind(error: _Status, status: int | None, reason: str | None) -> Kind:
     if status is not None and 400 <= status < 500:
         return Kind.CALLER
     return Kind.UNAVAILABLE
-
-
-def _seconds(text: str | None) -> int | None:
-    """Seconds, rounded up; None for nothing, for a date and for what is no number."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return math.ceil(value) if 0 < value < 1e6 else None
