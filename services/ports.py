@@ -17,7 +17,16 @@ from services.vocabulary.event import Event, Loss
 from services.vocabulary.limits import ScopeLimits
 from services.vocabulary.usage import Usage
 
-ExclusionReason = Literal["NOT_ALLOWED", "NOT_ZDR", "TOO_EXPENSIVE", "LACKS_FEATURE", "LOSES_PARAMETER", "RESTING"]
+ExclusionReason = Literal[
+    "NOT_ALLOWED",
+    "NOT_ZDR",
+    "TOO_EXPENSIVE",
+    "LACKS_FEATURE",
+    "LOSES_PARAMETER",
+    "RESTING",
+    "UNPRICED",
+    "NO_CREDIT",
+]
 
 
 class Excluded(msgspec.Struct, frozen=True):
@@ -46,7 +55,7 @@ class Candidate(msgspec.Struct, frozen=True):
     """A target of a plan, explained. predicted_cost: US dollars; None: it has no price.
 
     preferred: why it comes before the sort (`asked for`, `sealed the reasoning`, `prompt is cached`); empty when it does not.
-    resting: it has failed, and is asked only whether it works again.
+    resting: it has failed, and is asked only whether it works again. byok: asked with the caller's own credential.
     """
 
     target: str
@@ -54,6 +63,7 @@ class Candidate(msgspec.Struct, frozen=True):
     preferred: str
     score: Score
     resting: bool = False
+    byok: bool = False
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -145,7 +155,7 @@ class Order(msgspec.Struct, frozen=True):
     response_id: the idempotency key of all that follows. surface, model: as asked (`responses`, `auto`). targets: who may
     be asked. input_tokens: an upper estimate. max_output_tokens: as the client said, None when it did not. web_searches: how
     many the provider may make. answers: to how many the limit of output applies. lease: of the process that waits for the
-    answer; empty for the one that keeps the books.
+    answer; empty for the one that keeps the books. trial: nothing is to be set aside, only said what would be.
     """
 
     response_id: str
@@ -157,6 +167,7 @@ class Order(msgspec.Struct, frozen=True):
     web_searches: int = 0
     answers: int = 1
     lease: str = ""
+    trial: bool = False
 
 
 class Hold(msgspec.Struct, frozen=True):

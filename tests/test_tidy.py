@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generation": {"routing", "tokens", *LEAVES},
     "surface": {"generation", "wire", *LEAVES},
     "responses": {"store", "storage", "surface", "generation", "adapters", "tokens", "wire", *LEAVES},
-    "explain": {"responses", "surface", *LEAVES},
+    "explain": {"responses", "surface", "generation", *LEAVES},
     "chat": {"responses", "surface", "generation", *LEAVES},
     "messages": {"surface", "generation", "adapters", "tokens", *LEAVES},
     "models": {"billing", *LEAVES},

@@ -189,6 +189,7 @@ class LedgerMeter:
             lease=order.lease or self._lease.id,
             now_ms=now_ms,
             expires_ms=now_ms + int(HOLD_S * 1000),
+            trial=order.trial,
         )
 
     def _cost(self, outcome: Outcome) -> Cost | None:

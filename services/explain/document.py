@@ -4,8 +4,12 @@ from typing import Literal
 
 import msgspec
 
-from services.ports import Band, Candidate, Excluded, Router
-from services.vocabulary.call import Call
+from services.errors import InvalidRequest
+from services.generation.generator import Generator
+from services.ports import Band, Candidate, Excluded
+from services.responses.echo import own_path
+from services.responses.service import SURFACE
+from services.responses.state.asking import Asked
 from services.vocabulary.caller import Caller
 from services.vocabulary.event import Loss
 
@@ -35,11 +39,17 @@ class ExplainResponse(msgspec.Struct, kw_only=True):
     band: Band | None = None
 
 
-async def explain(call: Call, caller: Caller, router: Router) -> ExplainResponse:
-    """What the router would do with the call now. Raises what the request itself would raise before a provider is asked."""
-    plan = await router.plan(call, caller, explain=True)
+async def explain(asked: Asked, caller: Caller, generator: Generator) -> ExplainResponse:
+    """What would be done with the call now. Raises what the request itself would raise before a provider is asked."""
+    call = asked.call
+    try:
+        plan = await generator.foresee(call, caller, surface=SURFACE)
+    except InvalidRequest as error:
+        if error.param is not None:
+            error.param = own_path(error.param, asked.state)
+        raise
     why = plan.explanation
-    assert why is not None, "a router explains when asked to"
+    assert why is not None, "a plan is explained when it is foreseen"
     return ExplainResponse(
         model=call.model,
         reason=plan.reason,
@@ -47,7 +57,7 @@ async def explain(call: Call, caller: Caller, router: Router) -> ExplainResponse
         interval_seconds=why.interval_s,
         candidates=why.candidates,
         excluded=plan.excluded,
-        translation_losses=plan.losses,
+        translation_losses=[*asked.state.losses, *plan.losses],
         predicted_usage=PredictedUsage(why.input_tokens, why.output_tokens),
         band=why.band,
     )

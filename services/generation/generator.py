@@ -16,7 +16,7 @@ from services.generation import deadline
 from services.generation.draining import Drains
 from services.generation.generation import Generation
 from services.generation.heads import note
-from services.ports import Admission, Hold, Limiter, Meter, Order, Outcome, Router
+from services.ports import Admission, Excluded, ExclusionReason, Hold, Limiter, Meter, Order, Outcome, Plan, Router
 from services.routing.affinity import Affinity, prefix_of
 from services.routing.failover import Failover, Spent
 from services.routing.needs import Needs
@@ -38,6 +38,9 @@ _OUTPUT_LIMIT: Final = {
     CHAT: "max_completion_tokens",
     "anthropic_messages": "max_tokens",
 }
+
+_UNPRICED: Final[tuple[ExclusionReason, str]] = "UNPRICED", "it has no price, and the credit is limited"
+_NO_CREDIT: Final[tuple[ExclusionReason, str]] = "NO_CREDIT", "the credit does not pay for it"
 
 _number = msgspec.json.Decoder(int)
 
@@ -110,6 +113,24 @@ class Generator:
         """Raises where no target may be asked at all. Nothing is begun."""
         await self._router.plan(call, caller)
 
+    async def foresee(self, call: Call, caller: Caller, *, surface: str) -> Plan:
+        """What `open` would do, as an explained plan. Raises as it does, but for rate limits; nobody is asked, nothing held."""
+        plan = await self._router.plan(call, caller, explain=True)
+        assert plan.explanation is not None, "a router explains when asked to"
+        needs = Needs(stripped(call, plan.losses))
+        order = _order(self.new_id(), surface, needs, plan.targets, prompt_tokens(call))
+        hold, targets = await self._held(msgspec.structs.replace(order, trial=True), caller)
+        if len(targets) == len(plan.targets):
+            return plan
+        excluded, candidates = list(plan.excluded), []
+        for target, candidate in zip(plan.targets, plan.explanation.candidates, strict=True):
+            if target in targets:
+                candidates.append(candidate)
+            else:
+                excluded.append(Excluded(target.id, *(_UNPRICED if target.id in hold.unpriced else _NO_CREDIT)))
+        why = msgspec.structs.replace(plan.explanation, candidates=candidates)
+        return msgspec.structs.replace(plan, targets=targets, excluded=excluded, explanation=why)
+
     async def close(self) -> None:
         """Cuts off the answers that are read on without a client; they are settled with what has come."""
         await self._drains.close()
@@ -153,17 +174,7 @@ class Generator:
         targets = _own(plan.targets) if refused is not None else plan.targets
         if refused is not None and not targets:
             raise refused
-        try:
-            hold = await self._meter.hold(_order(response_id, surface, needs, targets, tokens), caller)
-        except InsufficientCredits:
-            targets = _own(targets)
-            if not targets:
-                raise
-            hold = Hold(response_id)  # nothing is charged for these
-        except Conflict:
-            hold = Hold(response_id)  # a process that died began this answer: what it held is there for this one
-        if hold.unpriced:
-            targets = [target for target in targets if target.credential or target.id not in hold.unpriced]
+        hold, targets = await self._held(_order(response_id, surface, needs, targets, tokens), caller)
         try:
             sent = _within(sent, hold)
             opening = await self._failover.open(targets, sent, budget_s=deadline.left_s())
@@ -192,6 +203,21 @@ class Generator:
             admission,
             self._drains if caller.policy.on_disconnect == "drain" else None,
         )
+
+    async def _held(self, order: Order, caller: Caller) -> tuple[Hold, list[Target]]:
+        """What is set aside, and the targets that may be asked with it."""
+        try:
+            hold = await self._meter.hold(order, caller)
+        except InsufficientCredits:
+            own = _own(order.targets)
+            if not own:
+                raise
+            return Hold(order.response_id), own  # nothing is charged for these
+        except Conflict:  # a process that died began this answer: what it held is there for this one
+            return Hold(order.response_id), order.targets
+        if not hold.unpriced:
+            return hold, order.targets
+        return hold, [each for each in order.targets if each.credential or each.id not in hold.unpriced]
 
     async def _book(self, id: str, spent: Spent, surface: str, call: Call, caller: Caller, began_at: float) -> None:
         """Meters what a target used that was asked at the same time and was slower; an entry of its own."""

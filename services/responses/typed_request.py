@@ -18,8 +18,6 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 
 from services.errors import InvalidRequest
-from services.responses import intake
-from services.vocabulary.call import Call
 
 Json = dict[str, Any]
 Get = Callable[[Message], Any]
@@ -27,15 +25,6 @@ Get = Callable[[Message], Any]
 _LEFT_OUT: Final = object()
 _encoder: Final = msgspec.json.Encoder()
 _raw: Final = msgspec.json.Decoder(msgspec.Raw)
-
-
-def read(request: CreateResponseRequest, *, stream: bool) -> Call:
-    """The call a typed request asks for. Raises `InvalidRequest`; its `param` is the path in the JSON form.
-
-    The native lane is not taken: its answers are a provider's JSON, and this client wants messages.
-    """
-    call = intake.read(body(request, stream=stream))
-    return msgspec.structs.replace(call, native=None)
 
 
 def body(request: CreateResponseRequest, *, stream: bool) -> bytes:

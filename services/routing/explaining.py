@@ -38,7 +38,7 @@ def explanation(
         )
         rests = snapshot.health.open_until(target) is not None
         preferred = "" if rests else order.preference(target, call, pin, snapshot)
-        candidates.append(Candidate(target.id, cost, preferred, score, rests))
+        candidates.append(Candidate(target.id, cost, preferred, score, rests, bool(target.credential)))
     usage = needs.usage
     band = choice.band if choice is not None else None
     return Explanation(candidates, policy.sort.name, policy.interval_s, usage.input, usage.output, band)

@@ -103,7 +103,7 @@ def _public(parts: Parts) -> Sequence[Service]:
     http = HttpService(responses, state.asking, state.background, counting, keys, OPENAPI, ping_s=settings.ping_seconds)
     chat = ChatHttp(generator, keys, ping_s=settings.ping_seconds)
     typed = TypedResponses(responses, state.asking, state.stored, state.background, state.compaction, keys)
-    explain, explain_http = TypedExplain(router, keys), ExplainHttp(router, keys)
+    explain, explain_http = TypedExplain(generator, state.asking, keys), ExplainHttp(generator, state.asking, keys)
     messages = MessagesHttp(generator, Counting(router, parts.counter()), keys, ping_s=settings.ping_seconds)
     library = parts.library()
     models, models_http = Models(library), ModelsHttp(library)

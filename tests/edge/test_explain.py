@@ -15,19 +15,21 @@ from concentrate.routing.v1.routing_service_pb2_grpc import RoutingServiceStub
 from tests.fake_provider import Fake, serve
 from tests.gateway import Gateway, serving
 
-# Three providers with the same model at different prices; the fake is all of them.
+# Three providers with the same model at different prices, and two with one that has a price at only one of them; the fake is all.
 ROWS = """
 providers:
-  - {id: one, name: One, dialect: openai_chat, base_url: FAKE, auth: {scheme: none}}
-  - {id: two, name: Two, dialect: openai_chat, base_url: FAKE, auth: {scheme: none}, zdr: "https://two.example/zdr"}
+  - {id: one, name: One, dialect: openai_chat, base_url: FAKE, auth: {secret: [ONE_KEY]}}
+  - {id: two, name: Two, dialect: openai_chat, base_url: FAKE, auth: {secret: [TWO_KEY]}, zdr: "https://two.example/zdr"}
   - {id: three, name: Three, dialect: openai_chat, base_url: FAKE, auth: {scheme: none}}
 models:
   - {id: m, author: us, created: "2026-01-01", tier: 3, facts: {context: 100000},
      offers: [{provider: one}, {provider: two}, {provider: three, facts: {images: false}}]}
+  - {id: half, author: us, created: "2026-01-01", offers: [{provider: one, unpriced: unknown}, {provider: two}]}
 prices:
   - {provider: one, model: m, rates: {input: 3, output: 30}, source: "https://a.example"}
   - {provider: two, model: m, rates: {input: 1, output: 10}, source: "https://a.example"}
   - {provider: three, model: m, rates: {input: 2, output: 20}, source: "https://a.example"}
+  - {provider: two, model: half, rates: {input: 2, output: 20}, source: "https://a.example"}
 """
 
 
@@ -37,7 +39,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, F
     folder: Path = tmp_path_factory.mktemp("explain")
     with serve(Fake("m")) as fake:
         (folder / "rows.yaml").write_text(ROWS.replace("FAKE", f"{fake.url}/v1"))
-        with serving(folder, CONCENTRATE_CONFIG=str(folder / "rows.yaml")) as gateway:
+        with serving(folder, CONCENTRATE_CONFIG=str(folder / "rows.yaml"), ONE_KEY="ours", TWO_KEY="ours") as gateway:
             yield gateway, fake
 
 
@@ -136,6 +138,68 @@ def test_errors_are_those_of_the_request(world):
         assert said.status_code >= 400
         assert (said.status_code, said.json()) == (done.status_code, done.json())
     assert post(gateway, "/v1/routing/explain", headers={}).status_code == 401
+
+
+def member(gateway: Gateway, *, credit: float = 1, byok: str = "", **settings: Any) -> dict[str, str]:
+    """The headers of a key of an organisation with these settings."""
+    with httpx.Client(base_url=f"{gateway.url}/v1", headers=gateway.headers, timeout=20) as http:
+
+        def make(path: str, **body: Any) -> Any:
+            made = http.post(path, json=body)
+            assert made.status_code == 200, made.text
+            return made.json()
+
+        org = make("/organizations", name="Members", settings=settings)["id"]
+        if credit:
+            make("/credits/transactions", type="top_up", amount=credit, org_id=org)
+        if byok:
+            make("/byok", org_id=org, provider=byok, secret="theirs-canary-1")
+        return {"authorization": f"Bearer {make('/keys', org_id=org)['key']}"}
+
+
+Asked = tuple[dict[str, Any], dict[str, Any], list[str], dict[str, str]]
+MEMBERS: list[Asked] = [  # whose key, what it asks; the candidates, and who is left out
+    ({}, {"model": "half"}, ["two/half"], {"one/half": "UNPRICED"}),
+    ({"byok": "one"}, {"model": "half"}, ["one/half", "two/half"], {"one/half": "UNPRICED"}),
+    ({"credit": 0}, {"model": "m"}, [], {}),
+    ({"credit": 0, "byok": "two"}, {}, ["two/m"], dict.fromkeys(["one/m", "three/m", "two/m"], "NO_CREDIT")),
+    ({"zdr": True}, {"routing": BY_COST}, ["two/m"], dict.fromkeys(["one/m", "three/m"], "NOT_ZDR")),
+    ({"zdr": True}, {"model": "one/m"}, ["two/m"], dict.fromkeys(["one/m", "three/m"], "NOT_ZDR")),
+    ({"providers": {"deny": ["o*"]}}, {}, ["two/m", "three/m"], {"one/m": "NOT_ALLOWED"}),
+    ({"models": {"allow": ["three/m"]}}, {}, ["three/m"], dict.fromkeys(["one/m", "two/m"], "NOT_ALLOWED")),
+    ({"models": {"allow": ["three/m"]}}, {"model": "half"}, [], {}),
+    ({"models": {"deny": ["m"]}}, {"model": "auto"}, [], {}),
+]
+
+
+@pytest.mark.parametrize(("whose", "body", "candidates", "excluded"), MEMBERS, ids=str)
+def test_what_a_key_may_use_and_pay_is_known(world, whose, body, candidates, excluded):
+    """Policies, credentials of its own, credit and models without a price: what is said is what is done."""
+    gateway, _ = world
+    headers = member(gateway, **whose)
+    said, done = post(gateway, "/v1/routing/explain", headers, **body), post(gateway, "/v1/responses", headers, **body)
+    assert said.status_code == done.status_code, (said.text, done.text)
+    if not candidates:
+        assert said.status_code in (400, 402, 403)
+        assert said.json() == done.json()
+        return
+    assert order(said.json()) == candidates
+    assert {each["target"]: each["reason"] for each in said.json()["excluded"]} == excluded
+    assert done.json()["model"] == candidates[0]
+    assert done.json()["cost"].get("byok", False) is said.json()["candidates"][0]["byok"] is bool(whose.get("byok"))
+
+
+def test_what_is_continued_counts(world):
+    """A request that continues an answer is as long as the whole conversation; what cannot be continued is refused alike."""
+    gateway, fake = world
+    first = post(gateway, "/v1/responses", input="word " * 500).json()["id"]
+    fake.seen.clear()
+    said = explained(gateway, previous_response_id=first)
+    assert said["predicted_usage"]["input_tokens"] > 400 > explained(gateway)["predicted_usage"]["input_tokens"]
+    assert fake.seen == []
+    unknown = {"previous_response_id": "resp_nothing"}
+    said, done = (post(gateway, path, **unknown) for path in ("/v1/routing/explain", "/v1/responses"))
+    assert (said.status_code, said.json()) == (done.status_code, done.json())
 
 
 def test_typed_clients_hear_the_same(world):

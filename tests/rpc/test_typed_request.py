@@ -10,8 +10,9 @@ from concentrate.responses.v1 import tool_pb2 as tools
 from google.protobuf import text_format
 
 from services.errors import InvalidRequest
+from services.responses import intake
 from services.responses.schema import ResponsesRequest
-from services.responses.typed_request import body, read
+from services.responses.typed_request import body
 from services.vocabulary.call import Message, Text
 
 # Text form of the request, and the members of the body it becomes besides `model` and `stream`.
@@ -169,15 +170,10 @@ def test_every_field_of_the_body_can_be_typed():
     assert typed | {"stream"} == set(ResponsesRequest.__struct_fields__)
 
 
-def test_it_becomes_a_call_off_the_native_lane():
-    """The client wants messages, so the provider's own JSON is no use to it."""
-    call = read(pb.CreateResponseRequest(model="m", input_text="Hi", temperature=0.5), stream=True)
-    assert (call.items, call.stream, call.temperature, call.native) == (
-        [Message("user", [Text("Hi")])],
-        True,
-        0.5,
-        None,
-    )
+def test_it_becomes_a_call():
+    """As the JSON body does that says the same."""
+    call = intake.read(body(pb.CreateResponseRequest(model="m", input_text="Hi", temperature=0.5), stream=True))
+    assert (call.items, call.stream, call.temperature) == ([Message("user", [Text("Hi")])], True, 0.5)
 
 
 def test_answers_go_back_as_questions():
@@ -192,7 +188,7 @@ def test_answers_go_back_as_questions():
             )
         )
     ]
-    call = read(pb.CreateResponseRequest(model="m", input_items=pb.InputItems(items=output)), stream=False)
+    call = intake.read(body(pb.CreateResponseRequest(model="m", input_items=pb.InputItems(items=output)), stream=False))
     assert call.items == [Message("assistant", [Text("Hello")], id="msg_1")]
 
 
@@ -220,5 +216,5 @@ def test_a_mistake_is_named_by_its_path(text: str, param: str):
     """Typed requests have the same limits, and errors the same paths, as JSON."""
     request = text_format.Parse(text, pb.CreateResponseRequest(model="m"))
     with pytest.raises(InvalidRequest) as raised:
-        read(request, stream=False)
+        intake.read(body(request, stream=False))
     assert raised.value.param == param

@@ -175,10 +175,17 @@ class Run:
     # ---- troubles ----------------------------------------------------------------------------------------------------
 
     async def _weather(self) -> None:
-        """Each spell, some others are in trouble, never all of them."""
+        """Each spell, some others are in trouble, never all of them.
+
+        Where spells are shorter than a call and the first probes, one that is well was well before: a call sees two of them.
+        """
         spell = max(1.5, self._seconds / 12)
+        well = set(OTHERS)
         while time.time() < self._until - spell:
-            sick = self._random.sample(OTHERS, self._random.randrange(1, len(OTHERS)))
+            spared = self._random.choice(sorted(well if spell < 2 * PROBE_INTERVAL_S else OTHERS))
+            others = [name for name in OTHERS if name != spared]
+            sick = self._random.sample(others, self._random.randrange(1, len(OTHERS)))
+            well = set(OTHERS) - set(sick)
             for name in OTHERS:
                 await self._order("DELETE", name)
                 if name in sick:

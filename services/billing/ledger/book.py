@@ -124,8 +124,8 @@ class Book:
             return insufficient(order, account, budgets)
         if room is None:
             return Granted(0, unlimited=True)
-        if amount == 0:
-            return Granted(0)
+        if amount == 0 or order.trial:
+            return Granted(amount)
         account.hold(amount)
         for budget in budgets:
             budget.hold(amount)

@@ -20,6 +20,7 @@ class Reserve:
 
     flexible: less will do, down to `minimum`: the caller named no limit of the answer, so the credit is its limit. Of what is
     left a call then gets a quarter, but `least` if that is more, so that calls at the same time do not starve each other.
+    trial: nothing is set aside, only said what would be.
     """
 
     response_id: str
@@ -34,6 +35,7 @@ class Reserve:
     lease: str
     now_ms: int
     expires_ms: int
+    trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

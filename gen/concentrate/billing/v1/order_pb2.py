@@ -26,19 +26,19 @@ from concentrate.adapters.v1 import target_pb2 as concentrate_dot_adapters_dot_v
 from concentrate.adapters.v1 import usage_pb2 as concentrate_dot_adapters_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"concentrate/billing/v1/order.proto\x12\x16\x63oncentrate.billing.v1\x1a$concentrate/adapters/v1/target.proto\x1a#concentrate/adapters/v1/usage.proto\"\xf0\x01\n\x05Order\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x30\n\x07targets\x18\x04 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0cweb_searches\x18\x07 \x01(\x03\x12\x0f\n\x07\x61nswers\x18\x08 \x01(\x03\x12\r\n\x05lease\x18\t \x01(\tB\x14\n\x12_max_output_tokens\"s\n\x04Hold\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x1e\n\x11max_output_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08unpriced\x18\x04 \x03(\tB\x14\n\x12_max_output_tokens\"\xf2\x02\n\x07Outcome\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12/\n\x06target\x18\x04 \x01(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.concentrate.adapters.v1.Usage\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x35\n\x06status\x18\x07 \x01(\x0e\x32%.concentrate.billing.v1.OutcomeStatus\x12\x10\n\x08streamed\x18\x08 \x01(\x08\x12\x10\n\x08\x61ttempts\x18\t \x01(\x03\x12\x10\n\x08\x62\x65gan_at\x18\n \x01(\x01\x12\x1d\n\x10\x66irst_content_ms\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08total_ms\x18\x0c \x01(\x01\x12\x0c\n\x04\x62yok\x18\r \x01(\x08\x42\x13\n\x11_first_content_ms*\x86\x01\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTCOME_STATUS_COMPLETED\x10\x01\x12\x19\n\x15OUTCOME_STATUS_FAILED\x10\x02\x12\x1c\n\x18OUTCOME_STATUS_CANCELLED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"concentrate/billing/v1/order.proto\x12\x16\x63oncentrate.billing.v1\x1a$concentrate/adapters/v1/target.proto\x1a#concentrate/adapters/v1/usage.proto\"\xff\x01\n\x05Order\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x30\n\x07targets\x18\x04 \x03(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12\x14\n\x0cinput_tokens\x18\x05 \x01(\x03\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x14\n\x0cweb_searches\x18\x07 \x01(\x03\x12\x0f\n\x07\x61nswers\x18\x08 \x01(\x03\x12\r\n\x05lease\x18\t \x01(\t\x12\r\n\x05trial\x18\n \x01(\x08\x42\x14\n\x12_max_output_tokens\"s\n\x04Hold\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0e\n\x06\x61mount\x18\x02 \x01(\x03\x12\x1e\n\x11max_output_tokens\x18\x03 \x01(\x03H\x00\x88\x01\x01\x12\x10\n\x08unpriced\x18\x04 \x03(\tB\x14\n\x12_max_output_tokens\"\xf2\x02\n\x07Outcome\x12\x13\n\x0bresponse_id\x18\x01 \x01(\t\x12\x0f\n\x07surface\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12/\n\x06target\x18\x04 \x01(\x0b\x32\x1f.concentrate.adapters.v1.Target\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.concentrate.adapters.v1.Usage\x12\x11\n\testimated\x18\x06 \x01(\x08\x12\x35\n\x06status\x18\x07 \x01(\x0e\x32%.concentrate.billing.v1.OutcomeStatus\x12\x10\n\x08streamed\x18\x08 \x01(\x08\x12\x10\n\x08\x61ttempts\x18\t \x01(\x03\x12\x10\n\x08\x62\x65gan_at\x18\n \x01(\x01\x12\x1d\n\x10\x66irst_content_ms\x18\x0b \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08total_ms\x18\x0c \x01(\x01\x12\x0c\n\x04\x62yok\x18\r \x01(\x08\x42\x13\n\x11_first_content_ms*\x86\x01\n\rOutcomeStatus\x12\x1e\n\x1aOUTCOME_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n\x18OUTCOME_STATUS_COMPLETED\x10\x01\x12\x19\n\x15OUTCOME_STATUS_FAILED\x10\x02\x12\x1c\n\x18OUTCOME_STATUS_CANCELLED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'concentrate.billing.v1.order_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOMESTATUS']._serialized_start=871
-  _globals['_OUTCOMESTATUS']._serialized_end=1005
+  _globals['_OUTCOMESTATUS']._serialized_start=886
+  _globals['_OUTCOMESTATUS']._serialized_end=1020
   _globals['_ORDER']._serialized_start=138
-  _globals['_ORDER']._serialized_end=378
-  _globals['_HOLD']._serialized_start=380
-  _globals['_HOLD']._serialized_end=495
-  _globals['_OUTCOME']._serialized_start=498
-  _globals['_OUTCOME']._serialized_end=868
+  _globals['_ORDER']._serialized_end=393
+  _globals['_HOLD']._serialized_start=395
+  _globals['_HOLD']._serialized_end=510
+  _globals['_OUTCOME']._serialized_start=513
+  _globals['_OUTCOME']._serialized_end=883
 # @@protoc_insertion_point(module_scope)

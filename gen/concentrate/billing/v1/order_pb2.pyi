@@ -64,6 +64,7 @@ class Order(_message.Message):
     WEB_SEARCHES_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
+    TRIAL_FIELD_NUMBER: _builtins.int
     response_id: _builtins.str
     """Is the id of the response, and the idempotency key of all that follows."""
     surface: _builtins.str
@@ -80,6 +81,8 @@ class Order(_message.Message):
     """Is to how many answers the limit of output applies; 1 when unset."""
     lease: _builtins.str
     """Names the process that waits for the answer, which renews it; empty for the one that keeps the books."""
+    trial: _builtins.bool
+    """Says that nothing is to be set aside, only said what would be."""
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[_target_pb2.Target]:
         """Lists who may be asked."""
@@ -96,10 +99,11 @@ class Order(_message.Message):
         web_searches: _builtins.int = ...,
         answers: _builtins.int = ...,
         lease: _builtins.str = ...,
+        trial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "max_output_tokens", b"max_output_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "answers", b"answers", "input_tokens", b"input_tokens", "lease", b"lease", "max_output_tokens", b"max_output_tokens", "model", b"model", "response_id", b"response_id", "surface", b"surface", "targets", b"targets", "web_searches", b"web_searches"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens", "answers", b"answers", "input_tokens", b"input_tokens", "lease", b"lease", "max_output_tokens", b"max_output_tokens", "model", b"model", "response_id", b"response_id", "surface", b"surface", "targets", b"targets", "trial", b"trial", "web_searches", b"web_searches"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_output_tokens: _TypeAlias = _typing.Literal["max_output_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_output_tokens: _TypeAlias = _typing.Literal["_max_output_tokens", b"_max_output_tokens"]  # noqa: Y015

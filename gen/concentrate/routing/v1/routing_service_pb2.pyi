@@ -45,6 +45,10 @@ class _ExclusionReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Exclu
     """The provider's format would lose a parameter the caller requires."""
     EXCLUSION_REASON_RESTING: _ExclusionReason.ValueType  # 6
     """The target rests after failures."""
+    EXCLUSION_REASON_UNPRICED: _ExclusionReason.ValueType  # 7
+    """Nobody can say what it costs, and the caller's credit is limited."""
+    EXCLUSION_REASON_NO_CREDIT: _ExclusionReason.ValueType  # 8
+    """The credit does not pay for it; the caller's own credentials are left."""
 
 class ExclusionReason(_ExclusionReason, metaclass=_ExclusionReasonEnumTypeWrapper):
     """Lists why a target may be left out."""
@@ -63,6 +67,10 @@ EXCLUSION_REASON_LOSES_PARAMETER: ExclusionReason.ValueType  # 5
 """The provider's format would lose a parameter the caller requires."""
 EXCLUSION_REASON_RESTING: ExclusionReason.ValueType  # 6
 """The target rests after failures."""
+EXCLUSION_REASON_UNPRICED: ExclusionReason.ValueType  # 7
+"""Nobody can say what it costs, and the caller's credit is limited."""
+EXCLUSION_REASON_NO_CREDIT: ExclusionReason.ValueType  # 8
+"""The credit does not pay for it; the caller's own credentials are left."""
 Global___ExclusionReason: _TypeAlias = ExclusionReason  # noqa: Y015
 
 @_typing.final
@@ -346,6 +354,7 @@ class Candidate(_message.Message):
     PREFERRED_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     RESTING_FIELD_NUMBER: _builtins.int
+    BYOK_FIELD_NUMBER: _builtins.int
     target: _builtins.str
     """Is `provider/model`."""
     predicted_cost: _builtins.float
@@ -354,6 +363,8 @@ class Candidate(_message.Message):
     """Says why it comes before the sort: `asked for`, `sealed the reasoning` or `prompt is cached`; empty when it does not."""
     resting: _builtins.bool
     """Says that it rests after failures, and is asked only whether it works again."""
+    byok: _builtins.bool
+    """Says that it is asked with the caller's own credential."""
     @_builtins.property
     def score(self) -> Global___Score:
         """Holds the numbers."""
@@ -366,10 +377,11 @@ class Candidate(_message.Message):
         preferred: _builtins.str = ...,
         score: Global___Score | None = ...,
         resting: _builtins.bool = ...,
+        byok: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "predicted_cost", b"predicted_cost", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "predicted_cost", b"predicted_cost", "preferred", b"preferred", "resting", b"resting", "score", b"score", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost", "byok", b"byok", "predicted_cost", b"predicted_cost", "preferred", b"preferred", "resting", b"resting", "score", b"score", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__predicted_cost: _TypeAlias = _typing.Literal["predicted_cost"]  # noqa: Y015
     _WhichOneofArgType__predicted_cost: _TypeAlias = _typing.Literal["_predicted_cost", b"_predicted_cost"]  # noqa: Y015
