@@ -151,7 +151,7 @@ class NativeLane:
         response = skeleton(self._call, self._model, self._opened, self._id, created_at, self._state)
         response.status, response.error = "failed", failure(error)
         response.usage = public_usage(usage) if usage is not None else None
-        response.cost = public_cost(cost)
+        response.cost, response.routing = public_cost(cost), self._route
         first = ErrorEvent(sequence_number=self._count, error=stream_error(error))
         return [first, ResponseFailed(sequence_number=self._count + 1, response=response)]
 

@@ -131,6 +131,7 @@ class Run:
             self._session = session
             self._until = time.time() + self._seconds
             await session.delete(f"{self._replay}/_/requests")
+            await self._order("DELETE")
             tasks = [self._client() for _ in range(self._clients)]
             await asyncio.gather(*tasks, self._weather(), self._long_troubles(), self._killing(kill))
             await self._order("DELETE")
@@ -167,7 +168,7 @@ class Run:
         if not whole and time.time() < self._killed_at + 1 and f'"served":"{KILLED}/' in text:
             self.outcome.cut_off += 1
         elif answer.status != 200 or not whole:
-            self.outcome.errors.append(f"{answer.status} {text[-300:]}")
+            self.outcome.errors.append(f"{answer.status} {text[text.find('event: error') :][:500]}")
         else:
             self.outcome.served[answer.headers.get("x-concentrate-provider", "?")] += 1
             self.outcome.failed_over += answer.headers.get("x-concentrate-attempts") != "1"
