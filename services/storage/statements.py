@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 _encode: Final = msgspec.json.Encoder().encode
+_sync: Final = getattr(os, "fdatasync", os.fsync)  # macOS has only the other
 
 _SPELLED_MAX: Final = 8
 """Values of a list that are spelled out, which costs SQLite less than reading them from JSON."""
@@ -85,7 +86,7 @@ class Statements:
             self._execute("PRAGMA database_list", ())
             ((_, _, path),) = self._cursor.fetchall()
             self._log = os.open(f"{path}-wal", os.O_RDONLY)
-        os.fdatasync(self._log)
+        _sync(self._log)
 
     def close(self) -> None:
         """Lets go of the cursor and the log."""
