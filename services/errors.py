@@ -64,6 +64,9 @@ class GatewayError(Exception):
         self.headers: list[tuple[str, str]] = []
         self.inside = False
 
+    def __str__(self) -> str:
+        return self.message
+
     def body(self) -> bytes:
         """The REST body: `{"error": {type, code, message, param, …}}`."""
         return msgspec.json.encode({"error": self.fields()})

@@ -1,5 +1,7 @@
 """Tools that only OpenAI knows, told to others as plain functions, and the calls told back as they were asked for.
 
+Tools with names that OpenAI's formats do not take get others there: Claude Code's of MCP servers are often longer than 64.
+
     namespace         its tools one by one, as `namespace__name`; calls come back with namespace and name
     tool_search       run by the client: a function; its calls come back as `tool_search_call`, and the tools that the
                       client found join the others. Run by OpenAI: every tool is shown from the start instead
@@ -11,12 +13,12 @@
 Codex (0.169) sends all of these. https://developers.openai.com/api/docs/guides/tools-tool-search
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from services.adapters.dialects import emulated
-from services.adapters.spread_names import Names
+from services.adapters.spread_names import Names, fits
 from services.adapters.spread_shapes import (
     GROUPED_ITEMS,
     GROUPED_TOOLS,
@@ -55,19 +57,30 @@ from services.vocabulary.event import (
 )
 
 _RESPONSES = "openai_responses"
+_SHORT = frozenset({_RESPONSES, "openai_chat"})  # formats whose names of tools fit into 64 characters
 
 
 def lacks(call: Call, target: Target) -> bool:
-    """Whether the call has tools (or traces of them) that the target has to be told of otherwise.
-
-    Quirk `openai_tools` of a row that speaks the Responses format: it has all of them.
-    """
+    """Whether the call has tools (or traces of them) that the target has to be told of otherwise."""
     responses = target.dialect == _RESPONSES
-    if responses and target.quirks.get("openai_tools"):
+    own = call.native is not None and call.native.format == target.dialect
+    if target.dialect in _SHORT and not own and not all(map(fits, _names(call))):
+        return True
+    if _has_all(target):
         return False
     return any(_special_tool(tool, responses) for tool in call.tools) or any(
         _special_item(item, responses) for item in call.items
     )
+
+
+def _has_all(target: Target) -> bool:
+    """Quirk `openai_tools` of a row that speaks the Responses format: it has all of OpenAI's tools."""
+    return target.dialect == _RESPONSES and bool(target.quirks.get("openai_tools"))
+
+
+def _names(call: Call) -> Iterator[str]:
+    yield from (tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool))
+    yield from (item.name for item in call.items if isinstance(item, ToolCall))
 
 
 def _special_tool(tool: Tool, responses: bool) -> bool:
@@ -100,7 +113,7 @@ class Spread:
     def __init__(self, call: Call, target: Target) -> None:
         self.losses: list[Loss] = []
         self._name = target.provider.name
-        self._responses = target.dialect == _RESPONSES
+        self._responses = target.dialect == _RESPONSES and not _has_all(target)
         self._names = Names(call)
         self._tools: list[Tool] = []
         self._paths: list[str] = []
@@ -226,9 +239,9 @@ class Spread:
 
     def error(self, error: InvalidRequest) -> InvalidRequest:
         """The error with the path of the client's own request."""
-        if error.param is None or (path := self._path(error.param)) == error.param:
-            return error
-        return InvalidRequest(error.message.replace(error.param, path), param=path, model=error.model)
+        if error.param is not None and (path := self._path(error.param)) != error.param:
+            error.message, error.param = error.message.replace(error.param, path), path
+        return error
 
     def _path(self, path: str) -> str:
         if not path.startswith("tools["):

@@ -1,4 +1,4 @@
-"""Names for tools that stand in groups, where names stand alone: unique, never too long, and the same in every request."""
+"""Names for tools that stand in groups, where names stand alone, and for those that are too long: unique, and always the same."""
 
 import hashlib
 import re
@@ -14,6 +14,11 @@ SEARCH_NAME: Final = "tool_search"
 _FORBIDDEN: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+def fits(name: str) -> bool:
+    """Whether a tool can have this name everywhere."""
+    return len(name) <= LENGTH_MAX and _FORBIDDEN.search(name) is None
+
+
 class Names:
     """The names of one call."""
 
@@ -21,20 +26,19 @@ class Names:
         self._plain = {tool.name for tool in call.tools if isinstance(tool, FunctionTool | CustomTool)}
         self._plain |= {item.name for item in call.items if isinstance(item, ToolCall) and item.namespace is None}
         self._original: dict[str, tuple[str | None, str]] = {}
-        self._flat: dict[tuple[str, str], str] = {}
+        self._flat: dict[tuple[str | None, str], str] = {}
         self.search = SEARCH_NAME if SEARCH_NAME not in self._plain else self._marked(SEARCH_NAME, "", SEARCH_NAME)
 
     def flat(self, namespace: str | None, name: str) -> str:
         """What the provider knows the tool by."""
-        if namespace is None:
+        if namespace is None and fits(name):
             return name
         known = self._flat.get((namespace, name))
         if known is not None:
             return known
-        joined = f"{namespace.rstrip('_')}{SEPARATOR}{name}"
-        flat = _FORBIDDEN.sub("_", joined)
-        if flat != joined or len(flat) > LENGTH_MAX or flat in self._plain or flat in self._original:
-            flat = self._marked(flat, namespace, name)
+        flat = name if namespace is None else f"{namespace.rstrip('_')}{SEPARATOR}{name}"
+        if not fits(flat) or flat in self._plain or flat in self._original:
+            flat = self._marked(_FORBIDDEN.sub("_", flat), namespace or "", name)
         self._flat[namespace, name] = flat
         self._original[flat] = (namespace, name)
         return flat
@@ -47,10 +51,10 @@ class Names:
         """The offered tools that a choice means: one by its name, or all of a namespace."""
         if wanted in self._plain or wanted not in self._groups():
             inner = [flat for flat in offered if self.original(flat)[1] == wanted]
-            return inner if inner and wanted not in self._plain else [wanted]
+            return inner if inner and wanted not in self._plain else [self.flat(None, wanted)]
         return [flat for flat in offered if self.original(flat)[0] == wanted]
 
-    def _groups(self) -> set[str]:
+    def _groups(self) -> set[str | None]:
         return {namespace for namespace, _ in self._flat}
 
     @staticmethod

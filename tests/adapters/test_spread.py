@@ -13,6 +13,7 @@ from services.adapters.written import Written, written_for
 from services.catalog.reading import read
 from services.catalog.schema import Provider, Target
 from services.errors import InvalidRequest
+from services.messages import intake as messages
 from services.responses import intake
 from services.responses.projection import Projection
 from services.vocabulary.call import FunctionTool, HostedTool, Message, ToolCall, ToolResult
@@ -306,3 +307,37 @@ def test_a_call_without_any_of_this_is_left_alone():
     events = called("exec_command")
     assert result.restored(events) is events
     assert result.call.tools == call.tools
+
+
+LONG = "mcp__plugin_of_a_long_name_the_server_of_it__search_all_documents_of_the_project"
+
+
+@pytest.mark.parametrize("row", ["openai", "xai", "mistral", "huggingface"])
+def test_names_that_are_too_long_travel_shortened_and_come_back(row: str):
+    """Those of MCP servers, from clients of Anthropic's format; what fits stays. The same name is always the same."""
+    block = {"type": "tool_use", "id": "toolu_123456789", "name": LONG, "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "toolu_123456789", "content": "r"}
+    tools = [{"name": name, "input_schema": SCHEMA} for name in (LONG, f"{LONG}_too", "short")]
+    turns = [{"role": "assistant", "content": [block]}, {"role": "user", "content": [result]}]
+    body = {"model": "m", "max_tokens": 99, "messages": [{"role": "user", "content": "hi"}, *turns], "tools": tools}
+    call = messages.read(json.dumps(body | {"tool_choice": {"type": "tool", "name": LONG}}).encode(), {}).call
+    to = target(row)
+    made = written_for(call, to, to.dialect, "scope")
+    names = [tool.name for tool in made.call.tools if isinstance(tool, FunctionTool)]
+    assert names[2] == "short"
+    assert len({*names}) == 3
+    assert all(len(name) <= LENGTH_MAX for name in names)
+    assert [item.name for item in made.call.items if isinstance(item, ToolCall)] == [names[0]]
+    assert made.call.tool_choice is not None
+    assert made.call.tool_choice.name == names[0]
+    assert made.losses == []
+    assert made.restored([ToolCallStarted("0", "c", names[1])]) == [ToolCallStarted("0", "c", f"{LONG}_too")]
+    assert json.loads(made.request(dialect(to.dialect), to).body)
+
+
+def test_a_client_of_the_format_itself_keeps_its_names():
+    """The provider's own limit is its own to tell."""
+    tool = {"type": "function", "name": LONG, "parameters": SCHEMA}
+    assert [each.name for each in written(tool, to=target("openai")).call.tools if isinstance(each, FunctionTool)] == [
+        LONG
+    ]
