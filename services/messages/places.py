@@ -67,7 +67,9 @@ class Places:
             param = self.path(error.param)
             error.message = _ITEM.sub(self._item, error.message.replace(f"(at {error.param})", f"(at {param})"))
             error.param = param
-            if param not in error.message and "(at " not in error.message:  # clients of this API mostly show no more than the message
+            if (
+                param not in error.message and "(at " not in error.message
+            ):  # clients mostly show no more than the message
                 error.message = f"{error.message.removesuffix('.')} (at {param})."
         return error
 
