@@ -163,4 +163,10 @@ def _add_frames(
         "at": now,
         "frames": sealer.seal(frames, response_id),
     }
-    connection.execute(upsert(connection, response_events).on_conflict_do_nothing(), row)
+    insert = upsert(connection, response_events)
+    # Who did not hear in time that it was kept keeps it again, with what has come since.
+    longer = {"last": insert.excluded.last, "frames": insert.excluded.frames}
+    query = insert.on_conflict_do_update(
+        index_elements=["response_id", "first"], set_=longer, where=insert.excluded.last > _e.last
+    )
+    connection.execute(query, row)

@@ -169,6 +169,17 @@ async def test_work_is_one_owners_at_a_time(store: Store):
     assert (found[0].status, found[0].last_number) == ("completed", 5)
 
 
+async def test_events_that_are_kept_again_are_kept_whole(store: Store):
+    """Who did not hear that they were kept in time comes again, with more of them."""
+    await store.begin(record("r1", status="queued", frames=b"x", last_number=0), b"work", "w1", 2000)
+    await store.advance("r1", "w1", 1, 2, b"ab")
+    await store.advance("r1", "w1", 1, 4, b"abcd")
+    await store.advance("r1", "w1", 1, 3, b"abc")
+    found = await store.follow("ann", "r1", 0)
+    assert found is not None
+    assert [(run.first, run.last, run.frames) for run in found[1]] == [(1, 4, b"abcd")]
+
+
 async def test_who_ends_anothers_work_knows_all_its_events(store: Store):
     """Else the last event would have a number that one before it has."""
     await store.begin(record("r1", status="queued", frames=b"x", last_number=0), b"work", "w1", 2000)

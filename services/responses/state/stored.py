@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from services.errors import InvalidRequest, NotFound
+from services.errors import InvalidRequest, NotFound, Overloaded
 from services.responses.state import items, replay
 from services.responses.state.endings import ended
 from services.responses.state.pages import ItemList, Page, item_list, no_item
@@ -143,10 +143,17 @@ class Stored:
                     yield (replay.ending(kept) if number < kept.last_number else b"") + sse.DONE
                     return
                 await self._wait(kept.id)
-            found = await self._store.follow(tenant, kept.id, number)
+            found = await self._next(tenant, kept.id, number)
             if found is None:  # deleted meanwhile
                 return
             kept, frames = found
+
+    async def _next(self, tenant: str, response_id: str, number: int) -> tuple[Kept, list[Frames]] | None:
+        """As `Store.follow`, once the database answers: in the midst of a stream an error looks like its end."""
+        while True:
+            with contextlib.suppress(Overloaded):
+                return await self._store.follow(tenant, response_id, number)
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _wait(self, response_id: str) -> None:
         """Returns when it is worth looking again."""
