@@ -4,11 +4,20 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.gateway import Gateway, serving
 from tests.postgres import mortal_postgres, postgres_server, postgres_url  # noqa: F401 - fixtures for all
 from tests.redis_server import redis_url  # noqa: F401 - as above
 from tests.virtual_time import VirtualTime
+
+settings.register_profile(
+    "suite", deadline=None, derandomize=True, max_examples=150, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile(
+    "wander", settings.get_profile("suite"), derandomize=False, max_examples=3000, print_blob=True
+)
+settings.load_profile("suite")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,7 @@ from concentrate.billing.v1 import cost_pb2
 from concentrate.keys.v1 import caller_pb2
 from concentrate.responses.v1 import response_pb2, stream_event_pb2
 from google.protobuf.descriptor import Descriptor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import NODEFAULT, UNSET, inspect
 
@@ -86,7 +86,6 @@ def test_a_round_trip_loses_nothing(name):
     """Struct to message to bytes and back gives an equal struct, for any values."""
     shape, message = PAIRS[name]
 
-    @settings(max_examples=150, deadline=None)
     @given(strategy(inspect.type_info(shape)))
     def round_trip(value: Any) -> None:
         sent = MIRRORS[name].to_message(value).SerializeToString()

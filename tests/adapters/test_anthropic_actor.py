@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.adapters.dialects.anthropic_messages import AnthropicMessages
@@ -242,7 +242,6 @@ models = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(conversations, st.booleans(), options, models, st.sampled_from(list(CARRIERS)))
 def test_any_conversation_is_accepted(conversation, asks, fields, upstream, provider):
     """Whatever a client can say in one valid conversation, a strict provider takes it; markers never exceed four."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.vocabulary.call import (
@@ -159,7 +159,6 @@ models = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(conversations, options, models)
 def test_any_conversation_is_accepted(conversation: list[Item], fields: dict[str, Any], model: str) -> None:
     """Whatever a client can say in one valid conversation, a strict Bedrock takes it."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.adapters.dialect import Kind, UpstreamError
@@ -100,7 +100,7 @@ def test_events_do_not_depend_on_how_bytes_arrive(case: Case, size: int) -> None
     assert case.decode(data[at : at + size] for at in range(0, len(data), size)) == case.decode([data])
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.sampled_from(STREAMS), st.lists(st.integers(0, 4000), max_size=8))
 def test_events_do_not_depend_on_where_the_borders_are(case: Case, borders: list[int]) -> None:
     """Any cutting gives the same, empty chunks included."""
@@ -203,7 +203,6 @@ def _damaged(value: Any, path: tuple[Any, ...], instead: Any) -> Any:
     return value
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_damaged_answer_is_an_error_or_an_answer(data: st.DataObject) -> None:
     """One field replaced by anything: never another exception, never events out of order."""
@@ -216,7 +215,6 @@ def test_a_damaged_answer_is_an_error_or_an_answer(data: st.DataObject) -> None:
     check_grammar(events, counted=False)
 
 
-@settings(max_examples=600, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_damaged_stream_is_an_error_or_an_answer(data: st.DataObject) -> None:
     """The same of a stream, where frames may also be missing, doubled or swapped."""
@@ -242,7 +240,6 @@ def test_a_damaged_stream_is_an_error_or_an_answer(data: st.DataObject) -> None:
     check_grammar(events, counted=False)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     st.sampled_from(SUBJECTS),
     st.integers(400, 599),
@@ -529,7 +526,6 @@ part_lists = st.lists(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.sampled_from(SUBJECTS),
     st.lists(

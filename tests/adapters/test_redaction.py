@@ -51,9 +51,9 @@ def test_ordinary_words_stay(words: str):
 def test_a_long_text_is_cut_and_costs_little():
     """A megabyte of anything is no trouble."""
     for filler in ("a", "*", "a*", "ending in ", "sk-", "x", "\\u2026"):
-        started = time.perf_counter()
+        started = time.thread_time()
         assert len(clean(filler * (1_000_000 // len(filler)), SECRETS)) <= MESSAGE_MAX
-        assert time.perf_counter() - started < 0.1
+        assert time.thread_time() - started < 0.2
 
 
 def test_a_key_is_not_shown_in_part_where_the_text_is_cut():

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.gateway import Gateway
@@ -89,9 +89,7 @@ def client(gateway: Gateway):
 def test_no_body_gives_a_5xx(client: httpx.Client, bodies: st.SearchStrategy[bytes], count: int):
     """And what is refused is refused by name."""
 
-    @settings(
-        max_examples=count, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=count)
     @given(body=bodies)
     def sent(body: bytes) -> None:
         answer = client.post("/v1/responses", content=body)

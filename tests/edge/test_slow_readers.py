@@ -44,7 +44,7 @@ async def test_readers_that_stopped_hold_little_and_stop_nobody(tmp_path: Path):
             while flood.sent > before:  # until all buffers are full
                 before = flood.sent
                 await asyncio.sleep(0.5)
-            async with httpx.AsyncClient(timeout=5) as client:
+            async with httpx.AsyncClient(timeout=30) as client:
                 answer = await client.post(f"http://127.0.0.1:{port}/v1/responses", content=b"little")
             assert answer.text == "little"
             assert 0 < flood.sent < 12 * READERS  # most of it in the kernel's buffers, which grow to 6 MiB

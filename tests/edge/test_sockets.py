@@ -214,21 +214,21 @@ async def test_dying_and_draining(tmp_path: Path):
 
     Draining sends the idle away and lets turns end; the gateway does not wait for who only sits there.
     """
-    with serving(tmp_path, DRAIN_SECONDS="20") as gateway:
+    with serving(tmp_path, DRAIN_SECONDS="60") as gateway:
         async with connected(gateway) as socket:
             await ask(socket, "one")
             await answer(socket)
             (worker,) = gateway.workers()
             os.kill(worker, signal.SIGKILL)
-            assert (await socket.receive(timeout=10)).type in ENDED
+            assert (await socket.receive(timeout=20)).type in ENDED
         async with connected(gateway) as idle, connected(gateway) as busy:
             await ask(busy, "one two three four five [[delay 200]]")
-            await busy.receive_str(timeout=10)
+            await busy.receive_str(timeout=20)
             began = asyncio.get_running_loop().time()
             gateway.process.send_signal(signal.SIGTERM)
-            closed = await idle.receive(timeout=10)
+            closed = await idle.receive(timeout=20)
             assert (closed.type, idle.close_code) == (aiohttp.WSMsgType.CLOSE, 1001)
             assert text_of(await answer(busy)) == "one two three four five"
-            assert (await busy.receive(timeout=10)).type == aiohttp.WSMsgType.CLOSE
-        assert await asyncio.to_thread(gateway.process.wait, 10) == 0
+            assert (await busy.receive(timeout=20)).type == aiohttp.WSMsgType.CLOSE
+        assert await asyncio.to_thread(gateway.process.wait, 50) == 0
         assert asyncio.get_running_loop().time() - began < 18

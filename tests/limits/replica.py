@@ -1,5 +1,7 @@
 """A process that takes from a bucket as fast as it is let: `python -m tests.limits.replica WHERE LIMIT SECONDS [AT_ONCE]`.
 
+For so many seconds, and on until it has been refused.
+
 WHERE is a Redis URL or a file. It waits for a line on stdin, and prints how many were admitted and when the first and the
 last was. With AT_ONCE it gives nothing back and ends only when it is killed.
 """
@@ -29,6 +31,8 @@ async def run(where: str, limit: int, seconds: float, at_once: int) -> None:
     if where.startswith("unix://"):
         shared = SharedStore(where, process=f"replica-{now()}-{id(bucket)}", budget_s=5)
         await shared.start()
+        while not shared.up:  # noqa: ASYNC110 - a busy machine takes longer than `start` waits
+            await asyncio.sleep(0.01)
     else:
         local = LocalStore(Table(Path(where), processes=8), now, dead_after_ms=500)
 
@@ -44,11 +48,13 @@ async def run(where: str, limit: int, seconds: float, at_once: int) -> None:
     sys.stdin.readline()
     times: list[int] = []
     end = time.monotonic() + seconds
-    tries = 0
-    while time.monotonic() < end:
+    tries = refused = 0
+    while time.monotonic() < end or not refused:
         before = now()
         if await take():
             times.append(before)
+        else:
+            refused += 1
         tries += 1
         await asyncio.sleep(0 if tries < BURST else PACE_S)
     admitted = {"admitted": len(times), "first": times[0] if times else None, "last": now()}

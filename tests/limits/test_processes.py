@@ -1,12 +1,10 @@
 """Several processes at once, on one machine through memory and on many through Redis: together they get one limit."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -61,22 +59,20 @@ def test_three_processes_together_never_get_more_than_the_limit(
 
 
 async def test_the_places_of_a_worker_that_is_killed_come_free(tmp_path: Path):
-    """Soon after its heart stops; until then they are its own."""
+    """A while after its heart stops; until then they are its own."""
     file = tmp_path / "table"
     victim = start(file, 1000, 0.2, 2)
     try:
         (said,) = go([victim])
         assert said["admitted"] == 2
-        store = LocalStore(Table(file, processes=8), now, dead_after_ms=500)
+        clock = [now()]
+        store = LocalStore(Table(file, processes=8), lambda: clock[0], dead_after_ms=60_000)
         bucket = [an_account(requests=1000, at_once=2, name="key:replicas")]
-        assert not (await store.take(bucket, (1, 0, 0))).admitted
         victim.send_signal(signal.SIGKILL)
         victim.wait()
-        killed = time.monotonic()
-        while not (await store.take(bucket, (1, 0, 0))).admitted:
-            assert time.monotonic() - killed < 2
-            await asyncio.sleep(0.02)
-        assert time.monotonic() - killed > 0.3
+        assert not (await store.take(bucket, (1, 0, 0))).admitted
+        clock[0] = now() + 60_001
+        assert (await store.take(bucket, (1, 0, 0))).admitted
     finally:
         victim.kill()
         victim.communicate()
@@ -102,9 +98,7 @@ async def test_a_process_that_is_stopped_with_the_table_stops_nobody(tmp_path: P
     one, other = Table(tmp_path / "table", processes=2), Table(tmp_path / "table", processes=2)
     store = LocalStore(one, now)
     assert other.try_lock()
-    begun = time.monotonic()
     assert (await store.take([an_account(requests=5)], (1, 0, 0))).admitted
-    assert time.monotonic() - begun < 1
 
 
 async def test_where_a_set_is_full_the_least_used_row_makes_room(tmp_path: Path):

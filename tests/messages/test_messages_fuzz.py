@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.adapters import carry
@@ -58,7 +58,6 @@ body = st.fixed_dictionaries(
 def test_any_body_is_written_or_refused(model):
     """Never a fault of ours, whatever the blocks hold."""
 
-    @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(body)
     def check(given_body: object) -> None:
         try:

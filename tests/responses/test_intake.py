@@ -135,7 +135,7 @@ items = st.dictionaries(
 ).flatmap(lambda item: ITEM_TYPES.map(lambda kind: {"type": kind, **item}))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.dictionaries(FIELDS, json_values, max_size=6), st.lists(items, max_size=3))
 def test_no_body_makes_the_intake_fail_otherwise(fields, given_items):
     """500 malformed bodies: each gives a call or a 400, and nothing else."""
@@ -147,7 +147,6 @@ def test_no_body_makes_the_intake_fail_otherwise(fields, given_items):
     assert isinstance(call, Call | InvalidRequest)
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_intake_fail_otherwise(body):
     """Random bytes are a 400."""

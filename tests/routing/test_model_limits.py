@@ -134,6 +134,6 @@ def test_it_costs_next_to_nothing():
 
 
 def _seconds(work: Any) -> float:
-    started = time.perf_counter()
+    started = time.thread_time()
     work()
-    return time.perf_counter() - started
+    return time.thread_time() - started

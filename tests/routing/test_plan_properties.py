@@ -2,7 +2,7 @@
 
 from math import inf
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.catalog.schema import Facts
@@ -89,7 +89,6 @@ def planned(call: Call, snapshot: Snapshot, settled: CallerPolicy, *, explain: b
         return None
 
 
-@settings(max_examples=400)
 @given(call=calls(), snapshot=worlds(), access=st.lists(rules, max_size=2), zdr=st.booleans())
 def test_no_plan_breaks_a_rule(call: Call, snapshot: Snapshot, access: list[AccessRule], zdr: bool):
     """A candidate has every required feature, ZDR does not leak, lists and policies hold, and all are accounted for."""
@@ -132,7 +131,6 @@ def assert_able(facts: Facts, call: Call, given_up: set[str]) -> None:
     assert facts.efforts != [] or call.reasoning is None or "reasoning" in given_up
 
 
-@settings(max_examples=300)
 @given(call=calls(), snapshot=worlds())
 def test_the_order_is_the_sorts_order(call: Call, snapshot: Snapshot):
     """After what the call is bound to: by the metric, unknown ones last and the cheapest of them first; as explained."""
@@ -160,7 +158,6 @@ def test_the_order_is_the_sorts_order(call: Call, snapshot: Snapshot):
     assert keys == sorted(keys)
 
 
-@settings(max_examples=200)
 @given(call=calls(), snapshot=worlds(), access=st.lists(rules, max_size=1))
 def test_explaining_a_route_and_taking_it_agree(call: Call, snapshot: Snapshot, access: list[AccessRule]):
     """The same targets in the same order, the same losses, the same ones left out; or the same refusal."""

@@ -110,6 +110,10 @@ def test_a_long_conversation_is_estimated_in_no_time():
     """800 kB in 300 items: a few hundred microseconds, with room for a busy machine."""
     items = [user(Text(PROSE * 30)) for _ in range(300)]
     asked = call(*items)
-    began = time.process_time()
-    assert prompt_tokens(asked) > 200_000
-    assert time.process_time() - began < 0.02
+
+    def cost() -> float:
+        began = time.thread_time()
+        assert prompt_tokens(asked) > 200_000
+        return time.thread_time() - began
+
+    assert min(cost() for _ in range(10)) < 0.02

@@ -36,7 +36,7 @@ async def server() -> AsyncIterator[str]:
         return web.Response(body=b"x" * 3_000_000)
 
     async def slow(_: web.Request) -> web.Response:
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
         return web.Response()
 
     async def away(request: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ async def server() -> AsyncIterator[str]:
     app.router.add_get("/large", large)
     app.router.add_get("/slow", slow)
     app.router.add_get("/away", away)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.01)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -103,7 +103,11 @@ async def test_a_redirect_is_looked_at_like_a_url(server: str):
 
 async def test_size_and_time_are_limited(server: str):
     """And a failure says which."""
-    fetcher = Fetcher(allowed=lambda _: True, bytes_max=1 << 20, seconds_max=0.2)
-    for path, why in (("large", "larger than 1 MiB"), ("slow", "within 0.2 seconds"), ("none", "status 404")):
+    for path, seconds, why in (
+        ("large", 20, "larger than 1 MiB"),
+        ("slow", 0.2, "within 0.2 seconds"),
+        ("none", 20, "status 404"),
+    ):
+        fetcher = Fetcher(allowed=lambda _: True, bytes_max=1 << 20, seconds_max=seconds)
         with pytest.raises(FetchFailed, match=why):
             await fetcher.fetch(f"{server}/{path}")
