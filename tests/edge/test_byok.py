@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.edge.guarded import Guarded
-from tests.gateway import Gateway
+from tests.gateway import Gateway, command_line
 
 MODEL = "mistral/mistral-large-3"
 ASKED = {"model": MODEL, "input": "Hi"}
@@ -156,7 +157,7 @@ def test_it_opens_providers_that_the_gateway_has_no_credential_for(http: httpx.C
 
 
 def test_nothing_of_it_is_to_be_seen(http: httpx.Client, provider: Guarded, gateway: Gateway):
-    """In no answer, error, audit row, log line or database file; what a provider quotes of it is taken out."""
+    """In no answer, error, audit row, log line, metric or database file; what a provider quotes of it is taken out."""
     org, _, key = organization(http)
     secret = "canary-secret-Zz9Xy8Wv7Uu6"
     row = made(http, "/byok", org_id=org, provider="mistral", secret=secret)
@@ -170,13 +171,21 @@ def test_nothing_of_it_is_to_be_seen(http: httpx.Client, provider: Guarded, gate
     assert told.status_code == 424
     shown = [told.text, str(told.headers)]
     shown += [
-        http.get(path).text for path in ("/byok", f"/byok/{row['id']}", f"/audit?org_id={org}", "/audit?limit=100")
+        http.get(path).text
+        for path in ("/byok", f"/byok/{row['id']}", f"/audit?org_id={org}", "/audit?limit=100", "/models")
     ]
     shown.append(gateway.log.read_text())
+    (envoy,) = gateway.pids("--config-path")
+    private = Path(command_line(envoy).split("--config-path ")[1].split()[0]).parent
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(private / "admin.sock"))) as admin:
+        metrics = admin.get("http://envoy/stats?format=prometheus").text
+        shown += [metrics, admin.get("http://envoy/config_dump").text]
+    assert "envoy_http_downstream_rq" in metrics
     folder = gateway.log.parent
     files = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     for text in shown:
         assert secret not in text
+        assert key not in text
     for content in files:
         assert secret.encode() not in content
         assert key.encode() not in content
