@@ -165,4 +165,6 @@ def _routing(request: MessagesRequest) -> Routing | None:
         return routing
     if routing is not None and routing.only:
         raise InvalidRequest("`provider` and `routing.provider.only` say the same; send one.", param="provider")
-    return msgspec.structs.replace(routing or Routing(), only=[request.provider])
+    routing = routing or Routing()
+    paths = routing.paths | {"routing.provider.only": "provider"}
+    return msgspec.structs.replace(routing, only=[request.provider], paths=paths)

@@ -8,7 +8,7 @@ from services.catalog.catalog import Catalog
 from services.errors import InvalidRequest
 from services.routing import interval, metric
 from services.routing.access import OPEN, Access, access_of
-from services.routing.metric import Metric
+from services.routing.metric import Best, Metric
 from services.vocabulary.caller import CallerPolicy
 from services.vocabulary.routing import MaxPrice, Routing
 
@@ -46,15 +46,15 @@ def policy_of(routing: Routing | None, catalog: Catalog, settled: CallerPolicy =
         if not (settled.zdr or settled.access or settled.byok):
             return DEFAULT
         routing = _NO_WISHES
-    strategy = None if routing.highest is None else "max" if routing.highest else "min"
+    strategy: Best | None = None if routing.highest is None else "max" if routing.highest else "min"
     return Policy(
-        sort=metric.parse(routing.sort, param="routing.provider.sort", strategy=strategy)  # type: ignore[arg-type]
+        sort=metric.parse(routing.sort, param=routing.path("routing.provider.sort"), strategy=strategy)
         if routing.sort
         else PERFORMANCE,
-        interval_s=interval.parse(routing.interval, param="routing.provider.interval")
+        interval_s=interval.parse(routing.interval, param=routing.path("routing.provider.interval"))
         if routing.interval
         else interval.DEFAULT_S,
-        only=_providers(routing.only, catalog, "routing.provider.only"),
+        only=_providers(routing.only, catalog, routing.path("routing.provider.only")),
         ignore=_providers(routing.ignore, catalog, "routing.provider.ignore"),
         max_price=routing.max_price,
         require_parameters=routing.require_parameters,

@@ -8,7 +8,7 @@ first    {"strategy": "min" | "max", "metric", "interval"}
 `only`, `ignore`, `max_price`, `require_parameters`, `zdr`, `hedge`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -51,6 +51,9 @@ class _Routing(msgspec.Struct, forbid_unknown_fields=True):
     interval: NonEmpty | None = None
 
 
+_OLDER: Final = {"routing.provider.sort": "routing.metric", "routing.provider.interval": "routing.interval"}
+_WHITELIST: Final = {"routing.provider.only": "routing.provider.fallbacks"}
+
 _routing = msgspec.json.Decoder(_Routing)
 
 
@@ -64,7 +67,10 @@ def read_routing(raw: msgspec.Raw) -> Routing | None:
         raise InvalidRequest("`routing` mixes its older form (strategy, metric) with the current one.", param="routing")
     if older:
         return Routing(
-            sort=given.metric, highest=given.strategy == "max" if given.strategy else None, interval=given.interval
+            sort=given.metric,
+            highest=given.strategy == "max" if given.strategy else None,
+            interval=given.interval,
+            paths=_OLDER,
         )
     model, provider = given.model or _Model(), given.provider or _Provider()
     if provider.only and provider.fallbacks:
@@ -83,4 +89,5 @@ def read_routing(raw: msgspec.Raw) -> Routing | None:
         require_parameters=bool(provider.require_parameters),
         zdr=bool(provider.zdr),
         hedge=bool(provider.hedge),
+        paths=_WHITELIST if provider.fallbacks else {},
     )

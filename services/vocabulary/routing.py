@@ -21,6 +21,7 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     only, ignore: providers that alone, or that never, may be asked. zdr: only offers with zero data retention.
     require_parameters: only targets that carry every parameter of the call; a loss excludes them.
     hedge: when the first target is slower than it mostly is, a second one is asked too.
+    paths: where the request has what stands elsewhere in the current form (`routing.provider.sort`: `routing.metric`).
     """
 
     fallbacks: list[str] = []
@@ -34,6 +35,11 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     require_parameters: bool = False
     zdr: bool = False
     hedge: bool = False
+    paths: dict[str, str] = {}
+
+    def path(self, current: str) -> str:
+        """The path in the request of what the current form has at this one."""
+        return self.paths.get(current, current)
 
 
 class RouteTaken(msgspec.Struct):

@@ -259,7 +259,9 @@ def test_a_long_user_id_is_hashed_for_others():
 
 def test_a_provider_is_a_routing_wish():
     """The reference product's own field of this API."""
-    assert reading_of(provider="vertex").call.routing == Routing(only=["vertex"])
+    assert reading_of(provider="vertex").call.routing == Routing(
+        only=["vertex"], paths={"routing.provider.only": "provider"}
+    )
 
 
 def test_only_counting_needs_no_max_tokens():

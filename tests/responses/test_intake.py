@@ -284,7 +284,8 @@ def test_unknown_fields_are_kept_for_those_who_know_them():
 )
 def test_routing_in_all_its_shapes(routing, expected):
     """The current shape, the two older ones, and what is beyond the reference."""
-    assert call_of(routing=routing).routing == expected
+    read = call_of(routing=routing).routing
+    assert (msgspec.structs.replace(read, paths={}) if read is not None else None) == expected
 
 
 def test_null_means_not_said():

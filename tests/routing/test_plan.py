@@ -97,12 +97,15 @@ def test_what_must_not_be_asked_is_excluded_with_its_reason(routing, known, orde
 
 
 def test_wrong_wishes_are_refused_by_name():
-    """A metric, an interval or a provider that does not exist is a 400 that lists the right ones."""
+    """A metric, an interval or a provider that does not exist is a 400 that lists the right ones, where it was written."""
     for routing, param, words in [
         ({"provider": {"sort": "latency"}}, "routing.provider.sort", "p50_latency"),
         ({"provider": {"sort": "cost", "interval": "5m"}}, "routing.provider.interval", "15 minutes"),
         ({"provider": {"only": ["nobody"]}}, "routing.provider.only", "a, b, c"),
         ({"provider": {"ignore": ["nobody"]}}, "routing.provider.ignore", "a, b, c"),
+        ({"provider": {"fallbacks": ["nobody"]}}, "routing.provider.fallbacks", "a, b, c"),
+        ({"metric": "latency"}, "routing.metric", "p50_latency"),
+        ({"strategy": "min", "metric": "cost", "interval": "5m"}, "routing.interval", "15 minutes"),
     ]:
         with pytest.raises(InvalidRequest, match=words) as refused:
             planned(world(THREE), routing=routing)

@@ -598,6 +598,26 @@ class Routing(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class PathsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FALLBACKS_FIELD_NUMBER: _builtins.int
     MODEL_SORT_FIELD_NUMBER: _builtins.int
     SORT_FIELD_NUMBER: _builtins.int
@@ -609,6 +629,7 @@ class Routing(_message.Message):
     REQUIRE_PARAMETERS_FIELD_NUMBER: _builtins.int
     ZDR_FIELD_NUMBER: _builtins.int
     HEDGE_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
     model_sort: _builtins.str
     """Is what `auto` favours."""
     sort: _builtins.str
@@ -639,6 +660,10 @@ class Routing(_message.Message):
     def max_price(self) -> Global___MaxPrice:
         """Limits the price."""
 
+    @_builtins.property
+    def paths(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Says where the request has what stands elsewhere in the current form, by its path there."""
+
     def __init__(
         self,
         *,
@@ -653,10 +678,11 @@ class Routing(_message.Message):
         require_parameters: _builtins.bool = ...,
         zdr: _builtins.bool = ...,
         hedge: _builtins.bool = ...,
+        paths: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "highest", b"highest", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "sort", b"sort"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "fallbacks", b"fallbacks", "hedge", b"hedge", "highest", b"highest", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "only", b"only", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_highest", b"_highest", "_interval", b"_interval", "_model_sort", b"_model_sort", "_sort", b"_sort", "fallbacks", b"fallbacks", "hedge", b"hedge", "highest", b"highest", "ignore", b"ignore", "interval", b"interval", "max_price", b"max_price", "model_sort", b"model_sort", "only", b"only", "paths", b"paths", "require_parameters", b"require_parameters", "sort", b"sort", "zdr", b"zdr"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__highest: _TypeAlias = _typing.Literal["highest"]  # noqa: Y015
     _WhichOneofArgType__highest: _TypeAlias = _typing.Literal["_highest", b"_highest"]  # noqa: Y015
