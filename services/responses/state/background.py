@@ -9,6 +9,7 @@ import asyncio
 import contextvars
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -36,6 +37,8 @@ UNSEEN: Final = 1
 """Number of the last event that tells nothing of the answer: `response.in_progress`."""
 
 PURGE_S: Final = 60.0
+REFUSED_MAX: Final = 10_000
+"""Requests whose clients were told that they were not taken, and that may have been kept all the same, just too late."""
 
 _log = structlog.get_logger(__name__)
 _encoder: Final = msgspec.json.Encoder()
@@ -82,6 +85,7 @@ class Background:
         self._now = now
         self._owner = secrets.token_hex(12)
         self._runs: dict[str, tuple[Run, asyncio.Task[None]]] = {}
+        self._refused: deque[tuple[str, str]] = deque(maxlen=REFUSED_MAX)
         self._caring: asyncio.Task[None] | None = None
         stored.listen(self._changed, self._stop)
 
@@ -133,7 +137,11 @@ class Background:
             last_number=0,
         )
         work = Work(msgspec.Raw(body), caller, asked.call.native is not None)
-        await self._store.begin(record, _encoder.encode(work), self._owner, self._lease())
+        try:
+            await self._store.begin(record, _encoder.encode(work), self._owner, self._lease())
+        except Overloaded:
+            self._refused.append((record.tenant, record.id))
+            raise
         self._begin(record, asked, caller)
         return record
 
@@ -180,6 +188,9 @@ class Background:
             await asyncio.sleep(self._lease_s / 3)
             try:
                 await self._renew()
+                while self._refused:
+                    await self._store.delete(*self._refused[0])
+                    self._refused.popleft()
                 for task in await self._store.take(self._owner, int(self._now() * 1000), self._lease(), TAKEN_AT_ONCE):
                     await self._take_over(task)
                 if self._now() - purged_at > PURGE_S and await self._store.purge() < PURGED_AT_ONCE:
