@@ -1,7 +1,7 @@
 """`python -m tests.real_clients [--clients DIR] [--only CLIENT,…] [--providers ID,…]`
 
 Needs the folder `shared` beside the repository (scripts and the scripted model) and the clients its `setup.sh` installs in DIR.
-With all clients and providers, about a quarter of an hour on two cores; the table then goes into docs/clients.md.
+With all clients and providers, about three minutes on two idle cores; the table then goes into docs/clients.md.
 """
 
 import argparse
