@@ -15,6 +15,7 @@ from services.adapters.spoken import spoken
 from services.adapters.truncation import truncated
 from services.catalog.schema import Target
 from services.errors import InvalidRequest
+from services.tokens.estimate import prompt_tokens
 from services.vocabulary.call import Call, Hosted, HostedTool, Item, Message, Opaque, Part, Reasoning, Seal, ToolResult
 from services.vocabulary.event import Loss
 
@@ -96,8 +97,9 @@ def prepare(call: Call, target: Target, dialect: str, scope: str) -> tuple[Call,
     Item positions stay as they are, so that paths in later messages are right. Raises `InvalidRequest`.
     """
     losses: list[Loss] = []
-    call = _within_output(call, target, losses)
-    if is_native(call, dialect) and _TRAVELS.get(dialect, _always)(call, target):
+    own = is_native(call, dialect)
+    call = _within_output(call, target, losses, own=own)
+    if own and _TRAVELS.get(dialect, _always)(call, target):
         return _without_foreign_seals(call, target, scope), losses
     items = [_item(item, index, target, dialect, scope, losses) for index, item in enumerate(call.items)]
     for index, tool in enumerate(call.tools):
@@ -122,17 +124,33 @@ def _always(call: Call, target: Target) -> bool:  # noqa: ARG001
     return True
 
 
-def _within_output(call: Call, target: Target, losses: list[Loss]) -> Call:
+def _within_output(call: Call, target: Target, losses: list[Loss], *, own: bool) -> Call:
     """No more output than the model can write, where the client had to say a number and need not know the model."""
-    most = target.facts.max_output
-    if not call.lowers_output or most is None or call.max_output_tokens is None or call.max_output_tokens <= most:
+    asked = call.max_output_tokens
+    if not call.lowers_output or asked is None:
         return call
-    losses.append(Loss("max_output_tokens", "changed", f"Sent as {most}: the model writes no more."))
+    most = target.facts.max_output or asked
+    if not own:  # Anthropic's clients know what its models do about a full context
+        most = _in_room(call, target, min(asked, most))
+    if asked <= most:
+        return call
+    losses.append(
+        Loss("max_output_tokens", "changed", f"Sent as {most}: the model writes no more, or has no more room.")
+    )
     native = call.native
     if native is not None and native.format == MESSAGES:
         fields = {**native.fields, "max_tokens": msgspec.Raw(b"%d" % most)}
         native = msgspec.structs.replace(native, fields=fields)
     return msgspec.structs.replace(call, max_output_tokens=most, native=native)
+
+
+def _in_room(call: Call, target: Target, most: int) -> int:
+    """What is left of the context, where the answer alone could fill half of it."""
+    context = target.facts.context
+    if context is None or 2 * most <= context:
+        return most
+    room = context - prompt_tokens(call, target.upstream) * 11 // 10  # which is an estimate
+    return min(most, room) if room > 0 else most
 
 
 def _harmless(name: str, value: bytes) -> bool:

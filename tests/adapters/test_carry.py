@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from services.adapters import carry
-from services.catalog.schema import Provider, Target
+from services.catalog.schema import Facts, Provider, Target
 from services.errors import InvalidRequest
+from services.messages import intake as messages
 from services.responses import intake
 from services.vocabulary.event import Loss
 
@@ -48,3 +49,16 @@ def test_phases_are_dropped_with_a_word():
     """Only OpenAI's models tell commentary from answers."""
     said = {"role": "assistant", "content": "Looking.", "phase": "commentary"}
     assert [(loss.param, loss.action) for loss in losses(said)] == [("input[1].phase", "dropped")]
+
+
+def test_an_answer_is_limited_to_what_is_left_of_a_small_context():
+    """Clients of the Messages API ask for as much from every model; nothing is counted where that fits easily."""
+    body = {"model": "m", "max_tokens": 32_000, "messages": [{"role": "user", "content": "word " * 10_000}]}
+    call = messages.read(json.dumps(body).encode(), {}).call
+    for context, most in ((32_768, None), (64_000, 32_000), (200_000, 32_000), (8_000, 32_000)):
+        target = Target(Provider("p", "P", "openai_chat", ""), "openai_chat", "m", "m", Facts(context=context))
+        prepared, lost = carry.prepare(call, target, target.dialect, "scope")
+        assert prepared.max_output_tokens is not None
+        assert [loss.param for loss in lost] == ([] if most else ["max_output_tokens"])
+        assert prepared.max_output_tokens == (most or prepared.max_output_tokens)
+        assert most or 16_000 < prepared.max_output_tokens < 22_768
