@@ -85,7 +85,12 @@ class Statements:
         if self._log is None:
             self._execute("PRAGMA database_list", ())
             ((_, _, path),) = self._cursor.fetchall()
-            self._log = os.open(f"{path}-wal", os.O_RDONLY)
+            try:
+                self._log = os.open(f"{path}-wal", os.O_RDONLY)
+            except (
+                FileNotFoundError
+            ):  # a file system without shared memory has no log: SQLite has synced the file itself
+                return
         _sync(self._log)
 
     def close(self) -> None:

@@ -66,6 +66,23 @@ async def test_work_that_waits_shares_a_transaction(database: Database):
     assert len(sizes) < 20
 
 
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_what_was_committed_is_synced(tmp_path: Path, mode: str):
+    """With the log's own file; where the file system lets SQLite have none, it has done so itself."""
+    database = open_database(tmp_path)
+    with database._writing.connect() as connection:
+        connection.connection.cursor().execute(f"PRAGMA journal_mode = {mode}")
+        statements = Statements(connection)
+        for number in (1, 2):
+            statements.begin()
+            statements.run(f"CREATE TABLE table_{number} (n INTEGER)", [()])
+            statements.commit()
+            statements.sync()
+        statements.close()
+    with database.begin() as connection:
+        assert sa.inspect(connection).get_table_names() == ["table_1", "table_2"]
+
+
 @pytest.mark.parametrize("driven", [True, False])
 async def test_a_group_that_fails_is_done_one_by_one(database: Database, driven: bool):
     """One bad piece of work does not take the others with it."""
