@@ -8,13 +8,15 @@ endpoints in rotation), and nothing is counted in advance.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from math import inf
 from random import Random
 from typing import Final, NamedTuple
 
 from services.adapters.dialect import Kind
+from services.routing.told import Told
 
 FAILURES_IN_A_ROW: Final = 5
 """So many opens the breaker: with one attempt in ten failing by chance, one run of five in 100,000 attempts."""
@@ -47,11 +49,16 @@ class State(Enum):
     HALF_OPEN = "half_open"
 
 
-class Breaker:
-    """One breaker. Times are seconds of one monotonic clock, given with each call."""
+def _nobody(until: float) -> None:
+    pass
 
-    def __init__(self, random: Random) -> None:
+
+class Breaker:
+    """One breaker. Times are seconds of one clock, given with each call. tell: hears until when the provider asks to wait."""
+
+    def __init__(self, random: Random, tell: Callable[[float], None] = _nobody) -> None:
         self._random = random
+        self._tell = tell
         self._recent: deque[tuple[float, bool]] = deque(maxlen=WINDOW_ATTEMPTS)  # when, and whether it failed
         self._in_a_row = 0
         self._interval = PROBE_INTERVAL_S
@@ -105,6 +112,7 @@ class Breaker:
             self._probe = None
         if retry_after is not None:
             self._told_until = max(self._told_until, now + retry_after)
+            self._tell(self._told_until)
             self._open(now + retry_after + self._random.uniform(0, RETRY_AFTER_JITTER_S), kind)
         if kind is Kind.CALLER or (probed and kind is Kind.RATE_LIMITED and retry_after is not None):
             return  # one that limits and says when is asked then; only what is broken is asked less and less
@@ -184,10 +192,14 @@ class Circuit(NamedTuple):
 
 
 class Breakers:
-    """The breakers of one process, made when they are first needed, forgotten when they are idle and many."""
+    """The breakers of one process, made when they are first needed, forgotten when they are idle and many.
 
-    def __init__(self, random: Random) -> None:
+    told: what other processes were told to wait is kept here, too. Times then are Unix seconds.
+    """
+
+    def __init__(self, random: Random, told: Told | None = None) -> None:
         self._random = random
+        self._told = told
         self._breakers: dict[Circuit, Breaker] = {}
 
     def of(self, circuit: Circuit, now: float) -> Breaker:
@@ -196,13 +208,21 @@ class Breakers:
         if breaker is None:
             if len(self._breakers) >= BREAKERS_MAX:
                 self._sweep(now)
-            breaker = self._breakers[circuit] = Breaker(self._random)
+            tell = _nobody if self._told is None else partial(self._told.note, *circuit)
+            breaker = self._breakers[circuit] = Breaker(self._random, tell)
         return breaker
+
+    def allow(self, circuit: Circuit, now: float) -> Attempt | None:
+        """As `Breaker.allow`."""
+        if self._told is not None and self._told.until(*circuit) > now:
+            return None
+        return self.of(circuit, now).allow(now)
 
     def wait(self, circuit: Circuit, now: float) -> float:
         """Seconds until an attempt may be let through; 0: now. For planning: it makes no breaker."""
         breaker = self._breakers.get(circuit)
-        return 0.0 if breaker is None else breaker.wait(now)
+        wait = 0.0 if breaker is None else breaker.wait(now)
+        return wait if self._told is None else max(wait, self._told.until(*circuit) - now)
 
     def why(self, circuit: Circuit) -> Kind | None:
         """What it was last opened for; None: it never was."""

@@ -75,7 +75,7 @@ class LiveHealth:
         now = self._clock()
         if not _breaks(target):
             return Attempt(self._metrics, None, target, self._clock, now)
-        leave = self._breakers.of(_circuit(target), now).allow(now)
+        leave = self._breakers.allow(_circuit(target), now)
         if leave is None:
             return None
         known = self._probe(_circuit(target)) if leave.probing else None

@@ -38,6 +38,7 @@ from services.routing.hedging import Hedging
 from services.routing.metrics.live import LiveMetrics
 from services.routing.metrics.sharing import Sharing, open_store
 from services.routing.router import CatalogRouter
+from services.routing.told import Told
 from services.runtime import limits, storage
 from services.runtime.catalogues import Catalogues
 from services.runtime.keys import credentials_sealer, hasher_of
@@ -76,8 +77,12 @@ class Parts:
 
     @cached_property
     def health(self) -> LiveHealth:
-        """What this process knows of its targets."""
-        return LiveHealth(self.metrics, Breakers(self._random), time)
+        """What this process knows of its targets. Raises `SettingsError`."""
+        try:
+            told = Told(self._folder / "told") if self._folder is not None else None
+        except OSError as error:
+            raise SettingsError(f"TMPDIR: no room for what providers ask to wait: {error.strerror}.") from None
+        return LiveHealth(self.metrics, Breakers(self._random, told), time)
 
     @cached_property
     def metrics(self) -> LiveMetrics:

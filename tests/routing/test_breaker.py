@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from math import inf
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -23,6 +24,7 @@ from services.routing.breaker import (
     Circuit,
     State,
 )
+from services.routing.told import Told
 
 FAULTS = [kind for kind in Kind if kind is not Kind.CALLER]
 
@@ -308,6 +310,24 @@ def test_the_soonest_of_many_is_the_shortest_wait():
     assert 7 <= breakers.soonest(circuits, 0) <= 7 + RETRY_AFTER_JITTER_S
     assert breakers.soonest(circuits, 60) == 0
     assert breakers.soonest([], 0) == inf
+
+
+def test_what_one_process_was_told_is_kept_by_all(tmp_path: Path):
+    """By those that begin later, too; other offers and credentials, and plain failures, are nobody else's business."""
+    file = tmp_path / "told"
+    one, other = (Breakers(Random(1), Told(file)) for _ in range(2))
+    here, there, theirs = Circuit("a/m", ""), Circuit("b/m", ""), Circuit("a/m", "key_1")
+    fail(one.of(here, 100), 100, Kind.RATE_LIMITED, 60)
+    fail(one.of(here, 100), 100 + 62, Kind.RATE_LIMITED, 5)
+    for breakers in (other, Breakers(Random(1), Told(file))):
+        assert breakers.wait(here, 163) == 4
+        assert breakers.allow(here, 163) is None
+        assert breakers.soonest([here], 163) == 4
+        assert [breakers.wait(each, 163) for each in (there, theirs)] == [0, 0]
+        assert breakers.allow(here, 167) is not None
+    for _ in range(FAILURES_IN_A_ROW):
+        fail(one.of(there, 100), 100)
+    assert (one.wait(there, 100) > 0, other.wait(there, 100)) == (True, 0)
 
 
 def test_the_wait_during_a_probe_is_short():

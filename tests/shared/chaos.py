@@ -244,9 +244,7 @@ class Run:
         for at in [each["at"] for each in seen if each["status"] == 429]:
             if at >= rest - SLACK_S:
                 rest = at + RETRY_AFTER_S
-            elif (
-                at > rest - RETRY_AFTER_S + SETTLE_S and self._workers == 1
-            ):  # each worker keeps what it was told itself
+            elif at > rest - RETRY_AFTER_S + SETTLE_S:
                 self.outcome.wrong.append(f"{THROTTLED} was asked {rest - at:.1f} s before it had said")
         self._judge_recovery(THROTTLED, seen, ended, RETRY_AFTER_S + PROBE_INTERVAL_S)
 
