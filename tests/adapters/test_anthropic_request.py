@@ -478,7 +478,16 @@ def test_only_four_markers_are_taken():
     assert lost(losses) == [("input[0].content[0].cache_control", "dropped")]
     body, losses = sent(call(*asked, cache=Cache("1h")))
     assert body["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
-    assert len(losses) == 2
+    assert [loss.action for loss in losses] == ["dropped"] * 2 + ["changed"] * 3
+
+
+def test_no_marker_outlives_one_before_it():
+    """What stands before an hour's marker is kept for an hour anyway; what comes after may go earlier."""
+    tools = [FunctionTool("f", cache=Cache())]
+    body, losses = sent(call(Message("developer", [Text("S", Cache("1h"))]), user(Text("Q", Cache())), tools=tools))
+    assert body["tools"][0]["cache_control"] == body["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+    assert body["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
+    assert [(loss.param, loss.action) for loss in losses] == [("tools[0].cache_control", "changed")]
 
 
 def test_the_marker_of_an_empty_text_goes_to_what_was_said_before():

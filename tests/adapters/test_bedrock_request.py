@@ -335,6 +335,16 @@ def test_cache_points_of_system_tools_results_and_the_whole_request() -> None:
     assert losses(request) == {"tools[0].cache_control": "dropped"}
 
 
+def test_no_cache_point_outlives_one_before_it() -> None:
+    """Bedrock refuses that; what stands before an hour's is kept for an hour anyway."""
+    hour = {"type": "default", "ttl": "1h"}
+    parts = [Text("a", Cache()), Text("b", Cache("1h")), Text("c", Cache())]
+    body, request = written(call(items=[Message("user", parts)]), SONNET_45)
+    points = [block["cachePoint"] for block in body["messages"][0]["content"] if "cachePoint" in block]
+    assert points == [hour, hour, {"type": "default"}]
+    assert losses(request) == {"cache_control": "changed"}
+
+
 def test_four_cache_points_at_most() -> None:
     """Bedrock refuses more; the latest ones cover what the earlier ones did. A marker on nothing marks what was before."""
     marked = [Text(letter, Cache()) for letter in "abcd"]

@@ -20,6 +20,7 @@ from services.vocabulary.call import Call
 from services.vocabulary.event import Loss
 
 MARKERS_MAX: Final = 4  # cache_control markers of one request
+_HOUR: Final[Block] = {"type": "ephemeral", "ttl": "1h"}
 _USER_MAX: Final = 512  # bytes of metadata.user_id that the API takes
 
 # What an answer includes anyway; every other `include` is of tools or parts that Anthropic does not have.
@@ -59,7 +60,8 @@ def write(call: Call, target: Target, carrier: Carrier) -> Written:
 
     marks = [*tools.marks, *conversation.system_marks, *conversation.marks]
     automatic = _automatic_cache(call, carrier, marks, messages)
-    _limit_markers(marks, MARKERS_MAX - (automatic is not None), losses)
+    marks = _limited(marks, MARKERS_MAX - (automatic is not None), losses)
+    _order_markers(marks, automatic, losses)
 
     body: Block = {
         "anthropic_version": carrier.version,
@@ -130,11 +132,26 @@ def _automatic_cache(
     return None
 
 
-def _limit_markers(marks: list[tuple[str, Block]], limit: int, losses: Losses) -> None:
-    """Keeps the last ones: a marker covers all that stands before it."""
-    for path, block in marks[: max(0, len(marks) - limit)]:
+def _limited(marks: list[tuple[str, Block]], limit: int, losses: Losses) -> list[tuple[str, Block]]:
+    """The last ones: a marker covers all that stands before it."""
+    kept = max(0, len(marks) - limit)
+    for path, block in marks[:kept]:
         del block["cache_control"]
         losses.dropped(f"{path}.cache_control", f"Anthropic takes {MARKERS_MAX} markers; the last ones were kept.")
+    return marks[kept:]
+
+
+def _order_markers(marks: list[tuple[str, Block]], automatic: Block | None, losses: Losses) -> None:
+    """None may outlive one before it. What stands before an hour's marker is written, and charged, for an hour anyway."""
+    hour = automatic == _HOUR
+    for path, block in reversed(marks):
+        if block["cache_control"] == _HOUR:
+            hour = True
+        elif hour:
+            block["cache_control"] = _HOUR
+            losses.changed(
+                f"{path}.cache_control", "Sent as 1h: one of an hour follows, and may not come after a shorter one."
+            )
 
 
 # ---- the rest --------------------------------------------------------------------------------------------------------

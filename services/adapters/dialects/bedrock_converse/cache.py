@@ -22,7 +22,10 @@ def cache_point(ttl: str, model: Family, param: str, losses: Losses) -> Block:
 def keep_latest_cache_points(
     tools: list[Block], system: list[Block], messages: list[dict[str, object]], losses: Losses
 ) -> None:
-    """Leaves out the earliest points beyond what Bedrock takes: the later ones cover what those did."""
+    """Leaves out the earliest points beyond what Bedrock takes: the later ones cover what those did.
+
+    None may outlive one before it, and what stands before an hour's is kept for an hour anyway.
+    """
     lists = [tools, system, *(message["content"] for message in messages)]
     places = [
         (blocks, block) for blocks in lists if isinstance(blocks, list) for block in blocks if "cachePoint" in block
@@ -30,5 +33,13 @@ def keep_latest_cache_points(
     for blocks, point in places[:-POINTS_MAX]:
         at = next(index for index, block in enumerate(blocks) if block is point)
         del blocks[at]
+    hour = False
+    for _, block in reversed(places[-POINTS_MAX:]):
+        hour = hour or "ttl" in block["cachePoint"]
+        if hour and "ttl" not in block["cachePoint"]:
+            block["cachePoint"] = {"type": "default", "ttl": "1h"}
+            losses.add(
+                "cache_control", "changed", "Sent as 1h: a point of an hour follows, which no shorter one may precede."
+            )
     if len(places) > POINTS_MAX:
         losses.add("cache_control", "dropped", f"Bedrock takes {POINTS_MAX} cache points; the earliest were left out.")
