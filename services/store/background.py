@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from services.storage.schema import upsert
 from services.storage.sealing import Sealer
 from services.store import conversations
-from services.store.contents import columns
+from services.store.contents import columns, pack
 from services.store.records import UNDER_WAY, Record, Task
 from services.store.tables import response_events, response_items, responses
 
@@ -161,7 +161,7 @@ def _add_frames(
         "first": first,
         "last": last,
         "at": now,
-        "frames": sealer.seal(frames, response_id),
+        "frames": sealer.seal(pack(frames), response_id),
     }
     insert = upsert(connection, response_events)
     # Who did not hear in time that it was kept keeps it again, with what has come since.

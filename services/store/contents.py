@@ -1,5 +1,6 @@
 """Between a response object and its columns: the output stands apart, and everything is sealed."""
 
+import zlib
 from typing import Any, Final
 
 import msgspec
@@ -10,6 +11,9 @@ from services.store.records import UNDER_WAY, Kept
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encoder: Final = msgspec.json.Encoder()
 _EMPTY: Final = msgspec.Raw(b"[]")
+
+_SMALL: Final = 2048
+_ZLIB: Final = b"\x78\x01"  # how zlib begins at level 1; events begin with letters or a colon
 
 
 def split(body: bytes) -> tuple[bytes, bytes]:
@@ -33,6 +37,16 @@ def columns(body: bytes, response_id: str, sealer: Sealer) -> dict[str, bytes]:
     """The columns of a response object."""
     head, output = split(body)
     return {"head": sealer.seal(head, response_id), "output": sealer.seal(output, response_id)}
+
+
+def pack(frames: bytes) -> bytes:
+    """A run of events as it is kept: events are mostly alike, and writing less costs less than packing."""
+    return zlib.compress(frames, 1) if len(frames) > _SMALL else frames
+
+
+def unpack(kept: bytes) -> bytes:
+    """The run of events."""
+    return zlib.decompress(kept) if kept.startswith(_ZLIB) else kept
 
 
 def kept(row: Any, sealer: Sealer) -> Kept:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from services.storage.sealing import Sealer
 from services.storage.statements import Statements
 from services.store import conversations
-from services.store.contents import columns, kept
+from services.store.contents import columns, kept, pack, unpack
 from services.store.records import Frames, Kept, Record, Turn
 from services.store.tables import response_events, response_items, responses
 
@@ -118,7 +118,8 @@ def events(connection: sa.Connection, response_id: str, after: int, sealer: Seal
         .order_by(response_events.c.first)
         .limit(FRAMES_AT_ONCE)
     )
-    return [Frames(row.first, row.last, sealer.open(row.frames, response_id)) for row in connection.execute(query)]
+    rows = connection.execute(query)
+    return [Frames(row.first, row.last, unpack(sealer.open(row.frames, response_id))) for row in rows]
 
 
 def owners_of_items(connection: sa.Connection, tenant: str, item_ids: Sequence[str]) -> dict[str, str]:
@@ -174,4 +175,4 @@ def _row(record: Record, sealer: Sealer, retention_s: int) -> tuple[Any, ...]:
 
 
 def _events(record: Record, sealer: Sealer) -> tuple[Any, ...]:
-    return record.id, 0, record.last_number - 1, record.created_at, sealer.seal(record.frames, record.id)
+    return record.id, 0, record.last_number - 1, record.created_at, sealer.seal(pack(record.frames), record.id)

@@ -111,7 +111,7 @@ async def test_what_is_deleted_is_not_in_the_files_either(tmp_path: Path):
         def files_with_it() -> list[str]:
             return [file.name for file in tmp_path.rglob("*") if file.is_file() and b"canary-7c1e" in file.read_bytes()]
 
-        await store.keep(record("r1", frames=canary, last_number=1))
+        await store.keep(record("r1", input=b'"%b"' % canary))
         await database.scrub()
         assert files_with_it() == ["concentrate.db"]
         await store.delete("ann", "r1")
@@ -178,6 +178,19 @@ async def test_events_that_are_kept_again_are_kept_whole(store: Store):
     found = await store.follow("ann", "r1", 0)
     assert found is not None
     assert [(run.first, run.last, run.frames) for run in found[1]] == [(1, 4, b"abcd")]
+
+
+async def test_long_runs_of_events_take_little_room(store: Store, database: Database):
+    """And come back as they were."""
+    frames = b"".join(b'event: delta\ndata: {"delta":"word %d"}\n\n' % number for number in range(1000))
+    await store.keep(record("r1", frames=frames, last_number=1001))
+    found = await store.follow("ann", "r1", -1)
+    assert found is not None
+    assert found[1][0].frames == frames
+    with database.begin() as connection:
+        size = connection.exec_driver_sql("SELECT length(frames) FROM response_events").scalar()
+    assert isinstance(size, int)
+    assert size < len(frames) / 5
 
 
 async def test_who_ends_anothers_work_knows_all_its_events(store: Store):
