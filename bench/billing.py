@@ -23,7 +23,7 @@ import uvloop
 
 from bench import load
 from bench.processes import Process, cpu_seconds
-from bench.run import KEY, Target, free_port, span
+from bench.run import KEY, Target, span
 from services.billing.ledger import budgets, funds
 from services.billing.ledger.operations import Reserve, Settle
 from services.billing.ledger.posting import must_last, post
@@ -35,6 +35,7 @@ from services.storage.database import open_database
 from services.storage.migrate import migrate
 from services.vocabulary.caller import Caller
 from services.vocabulary.cost import Cost
+from tests.gateway import free_port
 
 RATIO_MAX: Final = 1.25
 MODEL: Final = "openai/gpt-5.4"

@@ -28,10 +28,11 @@ import sqlalchemy as sa
 
 from bench.kills_upstreams import SHARED, OwnProvider, Replay, Tokens, Upstream
 from bench.processes import Process, command_line
-from bench.run import KEY, free_port
+from bench.run import KEY
 from services.billing.ledger.tables import accounts, holds, transfers
 from services.billing.usage_tables import usage
 from services.storage.database import open_database
+from tests.gateway import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 LEASE_S: Final = 3

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp import web
 
 from bench.processes import Process
-from bench.run import free_port
+from tests.gateway import free_port
 
 SHARED: Final = Path(__file__).resolve().parents[2] / "shared"
 CHUNKS: Final = 30

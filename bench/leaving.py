@@ -22,10 +22,11 @@ import sqlalchemy as sa
 from bench.kills import Clients, Surface, environment
 from bench.kills_upstreams import SHARED, OwnProvider, Replay, Tokens, Upstream
 from bench.processes import Process
-from bench.run import KEY, free_port
+from bench.run import KEY
 from services.billing.ledger.tables import holds, transfers
 from services.billing.usage_tables import usage
 from services.storage.database import open_database
+from tests.gateway import free_port
 
 EVENTS = 40
 POLICIES = ("cancel", "drain")

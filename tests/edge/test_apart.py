@@ -14,13 +14,15 @@ from concentrate.responses.v1.responses_service_pb2 import CreateResponseRequest
 from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.gateway import ROOT, Gateway, serving
+from tests.gateway import ROOT, Gateway, serving, together
 
 # Known to one process each, so that an answer shows where it was made.
 ONLY_ROUTING = "{models: [{id: sandbox/echo, aliases: [elsewhere]}], providers: [{id: sandbox, prices: null}]}"
 ONLY_BILLING = (
     "prices: [{provider: sandbox, model: echo, rates: {input: 1000, output: 2000}, source: https://a.example}]"
 )
+IMPATIENT = [(f"grpc.{which}_reconnect_backoff_ms", 100) for which in ("initial", "min", "max")]
+"""How long a channel waits before it looks again whether anybody listens."""
 
 
 @contextlib.contextmanager
@@ -41,9 +43,9 @@ def worker(folder: Path, role: str, config: str = "") -> Iterator[subprocess.Pop
         },
     )
     try:
-        with grpc.insecure_channel(address) as channel:
+        with grpc.insecure_channel(address, IMPATIENT) as channel:
             health = health_pb2_grpc.HealthStub(channel)
-            health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=30)
+            health.Check(health_pb2.HealthCheckRequest(), wait_for_ready=True, timeout=60)
         yield process
     finally:
         process.kill()
@@ -55,9 +57,11 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gateway, s
     """A gateway whose services are elsewhere, and the process of the adapters."""
     folder = tmp_path_factory.mktemp("apart")
     with (
-        worker(folder, "routing", ONLY_ROUTING),
-        worker(folder, "adapters") as adapters,
-        worker(folder, "billing", ONLY_BILLING),
+        together(
+            worker(folder, "routing", ONLY_ROUTING),
+            worker(folder, "adapters"),
+            worker(folder, "billing", ONLY_BILLING),
+        ) as (_, adapters, _),
         serving(
             folder,
             ROUTING_ADDRESS=f"unix:{folder}/routing.sock",

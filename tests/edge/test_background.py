@@ -17,7 +17,7 @@ from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesService
 
 from bench.state_kit import UNDER_WAY, begin_many, cut_many, events_of, wait_for_all
 from tests.edge.conftest import Pair
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway, serving, together
 
 MODEL = "sandbox/echo"
 
@@ -121,8 +121,8 @@ async def replicas(tmp_path: Path, postgres_url: str) -> AsyncIterator[list[Gate
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     shared = {"DATABASE_URL": postgres_url, "CONCENTRATE_SECRET": "s" * 40, "CONCENTRATE_ACCESS_LOG": "off"}
-    with serving(tmp_path / "a", shared) as first, serving(tmp_path / "b", shared) as second:
-        yield [first, second]
+    with together(serving(tmp_path / "a", shared), serving(tmp_path / "b", shared)) as gateways:
+        yield gateways
 
 
 async def test_a_cut_stream_continues_on_another_replica(replicas: list[Gateway]):

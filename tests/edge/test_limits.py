@@ -14,7 +14,7 @@ from concentrate.responses.v1.responses_service_pb2_grpc import ResponsesService
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from tests.gateway import Gateway, serving
+from tests.gateway import Gateway, serving, together
 
 TIERS = """
 default:
@@ -198,13 +198,15 @@ def test_limits_of_a_key_are_managed_while_it_is_used(limited: Gateway):
 
 async def test_gateways_on_one_redis_let_in_one_limit(redis_url: str, tmp_path: Path):
     """Both are asked at once for all of it, and each tells how much is left of what both have."""
-    (tmp_path / "tiers.yaml").write_text("default: {requests_per_minute: 40}")
-    shared = {"CONCENTRATE_DATA_DIR": str(tmp_path / "data"), "REDIS_URL": redis_url}
+    tiers = tmp_path / "tiers.yaml"
+    tiers.write_text("default: {requests_per_minute: 40}")
+    shared = {
+        "CONCENTRATE_DATA_DIR": str(tmp_path / "data"),
+        "REDIS_URL": redis_url,
+        "CONCENTRATE_TIERS": str(tiers),
+    }
     (tmp_path / "other").mkdir()
-    with (
-        serving(tmp_path, shared, CONCENTRATE_TIERS=str(tmp_path / "tiers.yaml")) as one,
-        serving(tmp_path / "other", shared, CONCENTRATE_TIERS=str(tmp_path / "tiers.yaml")) as other,
-    ):
+    with together(serving(tmp_path, shared), serving(tmp_path / "other", shared)) as (one, other):
         begun = time.monotonic()
         async with httpx.AsyncClient(headers=one.headers) as client:
 

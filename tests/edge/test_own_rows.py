@@ -153,15 +153,6 @@ def test_the_documented_rows_are_right():
     assert all(str(server.port) in DOCUMENT and server.name in DOCUMENT for server in load().local)
 
 
-def test_without_discovery_nobody_is_asked(tmp_path):
-    """Off means off."""
-    with serve(Fake("m")) as ollama:
-        (tmp_path / "rows.yaml").write_text(json.dumps({"local": elsewhere(ollama=ollama.port)}))
-        with serving(tmp_path, CONCENTRATE_CONFIG=str(tmp_path / "rows.yaml")) as gateway:
-            assert ask(gateway, model="local/m").status_code == 404
-        assert ollama.seen == []
-
-
 def test_a_wrong_file_stops_the_start(tmp_path: Path):
     """`concentrate serve` ends at once with the file and the mistake, in a line or a few, and no traceback."""
     file = tmp_path / "rows.yaml"

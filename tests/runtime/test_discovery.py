@@ -1,17 +1,21 @@
 """Servers on this machine come and go, and the catalogue follows."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 
-from services.catalog.catalog import Catalog
+from services.catalog.catalog import Catalog, load
 from services.catalog.reading import Rows
 from services.catalog.schema import Auth, LocalServer, Provider
 from services.runtime import discovery
+from services.runtime.bootstrap import build
 from services.runtime.discovery import PATIENCE_SECONDS, Discovery
+from services.runtime.settings import read
 from tests.fake_provider import Fake, Reply, serve
 from tests.gateway import free_port
 
@@ -148,3 +152,14 @@ async def test_a_provider_called_local_turns_it_off():
     with serve(Fake("a")) as server:
         async with following(catalog(server.port, providers=(mine,))) as offered:
             assert (offered, server.seen) == ([], [])
+
+
+@pytest.mark.parametrize("discover", ["on", "off"])
+async def test_it_can_be_switched_off(tmp_path: Path, discover: str):
+    """Off means that nobody is asked."""
+    with serve(Fake("a")) as server:
+        local = [{"id": each.id, "port": server.port if each.id == "ollama" else free_port()} for each in load().local]
+        (tmp_path / "rows.yaml").write_text(json.dumps({"local": local}))
+        variables = {"CONCENTRATE_CONFIG": str(tmp_path / "rows.yaml"), "CONCENTRATE_DISCOVER_LOCAL": discover}
+        async with build(read({**variables, "CONCENTRATE_DATA_DIR": str(tmp_path / "data")}), "routing"):
+            assert (server.seen != []) is (discover == "on")

@@ -17,12 +17,12 @@ from services.storage.engines import UnusableDatabase
 from services.storage.migrate import VERSIONS, migrate, revisions
 from services.storage.schema import metadata
 from tests.gateway import ROOT
-from tests.storage.kit import KINDS, url_of
+from tests.storage.kit import KINDS
 
 
 @pytest.fixture(params=KINDS)
 def url(request: pytest.FixtureRequest) -> str | None:
-    return url_of(request)
+    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
 
 
 def test_the_tables_of_the_code_are_those_of_the_revisions(url: str | None, tmp_path: Path):
