@@ -86,11 +86,16 @@ def _prepare_sqlite(connection: sqlite3.Connection, pragmas: Sequence[str]) -> N
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """The file stays so. Of two that switch at once one fails with "locked", without waiting: so one after the other."""
+    """The file stays so. Of two that switch at once one fails with "locked", without waiting: so one after the other.
+
+    A new file is for its owner's eyes; SQLite gives its log the same mode.
+    """
     (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
     if mode == "wal":
         return
     ((_, _, path),) = connection.execute("PRAGMA database_list").fetchall()
     with Path(f"{path}.wal.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        if not Path(path).stat().st_size:
+            Path(path).chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")

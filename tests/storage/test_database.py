@@ -187,6 +187,14 @@ async def test_a_server_that_restarts_loses_nothing_that_waits(tmp_path: Path, m
     await database.close()
 
 
+def test_a_new_file_is_readable_by_its_owner_alone(tmp_path: Path):
+    """And so are its log and index beside it."""
+    with open_database(tmp_path).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE some (n INTEGER)"))
+        modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir() if file.suffix != ".lock"}
+    assert set(modes.values()) == {0o600}, modes
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
