@@ -3,7 +3,7 @@
 python -m bench.state resume [--runs 1000]   # streams cut at every event, continued on another replica (PostgreSQL)
 python -m bench.state kill [--count 100]     # a worker killed under responses in the background
 python -m bench.state curve                  # 10,000 responses and a conversation of 2,000 items: time and memory
-python -m bench.state cost [--rounds 7]      # CPU of `store: true` beside `store: false`, in the same round
+python -m bench.state cost [--rounds 20]     # CPU of `store: true` beside `store: false`, in the same round
 """
 
 import argparse
@@ -210,7 +210,7 @@ def main() -> int:
     parser.add_argument("proof", choices=("resume", "kill", "curve", "cost"))
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=20)
     arguments = parser.parse_args()
     match arguments.proof:
         case "resume":
