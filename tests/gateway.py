@@ -4,10 +4,12 @@ import contextlib
 import itertools
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -59,9 +61,11 @@ class Gateway:
 def serving(folder: Path, environment: Mapping[str, str] | None = None, **variables: str) -> Iterator[Gateway]:
     """A gateway with its state in `folder`. It sees no variable of ours but PATH, and those given."""
     port = int(variables.get("PORT") or free_port())
+    sockets = tempfile.mkdtemp(prefix="gw-")  # short, as the path of a socket must be, and gone also after a kill
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
+        "TMPDIR": sockets,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}",
         "PORT": str(port),
         "CONCENTRATE_DISCOVER_LOCAL": "off",  # whatever runs on this machine
@@ -88,7 +92,11 @@ def serving(folder: Path, environment: Mapping[str, str] | None = None, **variab
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
             process.send_signal(signal.SIGINT)  # at once
-        process.wait(30)
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+            shutil.rmtree(sockets, ignore_errors=True)
         assert process.stdout is not None
         process.stdout.close()
 
