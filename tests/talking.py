@@ -49,6 +49,11 @@ def dialect(model: str) -> str:
 assert {dialect(model) for model in MODELS} == set(DIALECTS) - {"anthropic_bedrock"}, "a format nobody talks"
 
 
+def unlisted(model: str) -> str:
+    """A model of the same provider and format that no row lists: it does not rest after a failure that a test wants."""
+    return f"{model}-unlisted"
+
+
 def client(gateway: Gateway) -> openai.OpenAI:
     """The SDK as people configure it, but that it tries once."""
     return openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key, max_retries=0, timeout=20)

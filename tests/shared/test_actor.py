@@ -6,7 +6,7 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.talking import MODELS, TIME, WEATHER, Talk, arguments, calls, dialect, lost, only
+from tests.talking import MODELS, TIME, WEATHER, Talk, arguments, calls, dialect, lost, only, unlisted
 
 every = pytest.mark.parametrize("model", MODELS)
 both = pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -195,7 +195,7 @@ def test_a_refusal_looks_like_none_of_the_rest(sdk, upstream, model, stream):
 def test_errors_keep_whose_fault_they_are(sdk, upstream, model, stream, status, ours):
     """The caller's fault is a 400 in the provider's words, all else a 424; both name the model and no credential."""
     with pytest.raises(openai.APIStatusError) as caught:
-        Talk(sdk).say(model, f"FAIL {status}", stream=stream)
+        Talk(sdk).say(unlisted(model), f"FAIL {status}", stream=stream)
     assert caught.value.status_code == ours
     assert caught.value.body["model"].partition("/")[0] == model.partition("/")[0]
     assert "canary" not in str(caught.value).lower()
@@ -206,11 +206,11 @@ def test_errors_keep_whose_fault_they_are(sdk, upstream, model, stream, status, 
 def test_an_answer_that_breaks_off_never_looks_complete(sdk, upstream, model):
     """The connection drops half-way: a 424, or events that end in a failure."""
     with pytest.raises(openai.APIStatusError) as caught:
-        Talk(sdk).say(model, "CUT 1 LONG 30")
+        Talk(sdk).say(unlisted(model), "CUT 1 LONG 30")
     assert caught.value.status_code == 424
     seen = []
     with (
-        sdk.responses.create(model=model, input="CUT 5 LONG 30", stream=True, store=False) as stream,
+        sdk.responses.create(model=unlisted(model), input="CUT 5 LONG 30", stream=True, store=False) as stream,
         pytest.raises(openai.APIError),
     ):
         seen += (event.type for event in stream)
