@@ -38,7 +38,8 @@ class Store:
         self._sealer = sealer
         self._retention_s = retention_s
         self._now = now
-        self._keeping = database.writer.driven_group(self._add)
+        # Its bill was synced just before. Syncing again costs as much as all the rest of keeping, and the next bill does it too.
+        self._keeping = database.writer.driven_group(self._add, durable=lambda _: False)
         self._appending = database.writer.group(self._add_to_conversations)
         self._deleted = False  # since the files were last rid of it
 
