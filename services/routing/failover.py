@@ -206,7 +206,7 @@ class _Chain:
         self._health = health
         self._patient_until: float | None = None
         self._until = None if budget_s is None else asyncio.get_running_loop().time() + budget_s - FAREWELL_S
-        self._failures: dict[tuple[str, str], GatewayError] = {}
+        self._failures: list[GatewayError] = []
         self._refusals: list[GatewayError] = []
         self.spent: list[Spent] = []
 
@@ -247,7 +247,7 @@ class _Chain:
                 asking.events(),
                 asking.attempt,
                 asking,
-                list(self._failures.values()),
+                self._failures,
                 self.spent,
                 self.asked,
             )
@@ -257,39 +257,35 @@ class _Chain:
             return None
         if isinstance(failure, InvalidRequest) and not self._failures:
             raise failure  # where an earlier provider took the request, this one's refusal is its own
-        target = asking.target
-        self._failures[target.id, target.credential] = failure
-        if failure.retry_after is not None and self._health.open_until(target) is not None:
-            self.resting.append(target)  # it said when to ask again: perhaps that is soon
+        self._failures.append(failure)
         return None
 
     def error(self) -> GatewayError:
         """Why nobody answers."""
-        failures = list(self._failures.values())
-        others = [each for each in self.resting if (each.id, each.credential) not in self._failures]
-        rest = "; ".join(dict.fromkeys(map(self._health.resting, others)))
+        failures = self._failures
+        rest = "; ".join(dict.fromkeys(map(self._health.resting, self.resting)))
         if not failures:
             if self.late:
                 return UpstreamTimeout("The deadline was over before a provider could be asked.", model=self._first)
-            if not others:
+            if not rest:
                 return self._refusals[0]
             message = f"No provider of this model may be asked at the moment: {rest}."
-            return Overloaded(message, retry_after=self._health.soonest(others))
-        if len(failures) == 1 and not others and not self.late:
+            return Overloaded(message, retry_after=self._health.soonest(self.resting))
+        if len(failures) == 1 and not rest and not self.late:
             return failures[0]
         late = self.late or all(isinstance(failure, UpstreamTimeout) for failure in failures)
         waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
-        if others:
-            waits.append(self._health.soonest(others))
+        if rest:
+            waits.append(self._health.soonest(self.resting))
         begin = "No provider answered before the deadline" if self.late else "Every provider failed"
-        told = [failure.message for failure in failures] + ([f"Not asked: {rest}."] if others else [])
+        told = [failure.message for failure in failures] + ([f"Not asked: {rest}."] if rest else [])
         error = (UpstreamTimeout if late else ProviderFailed)(
             f"{begin}. {' '.join(told)}",
             retry_after=min(waits) if waits else None,
             model=failures[0].model or self._first,
             kind="timeout" if late else failures[0].kind,
         )
-        again = [failure.headers for failure in failures if failure.headers] + ([[RETRY]] if others else [])
+        again = [failure.headers for failure in failures if failure.headers] + ([[RETRY]] if rest else [])
         error.headers += again[0] if again else []
         return error
 
