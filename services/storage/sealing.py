@@ -9,10 +9,10 @@ import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES: Final = 32
 
@@ -30,7 +30,8 @@ class Sealer:
     """Seals and opens content. `keys`: 32 bytes each; the first seals, none leaves content as it is."""
 
     def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._ciphers = {_fingerprint(key): AESGCM(key) for key in keys}
+        self._keys = {_fingerprint(key): key for key in keys}
+        self._ciphers: dict[bytes, AESGCM] = {}
         self._first = _fingerprint(keys[0]) if keys else None
 
     @property
@@ -43,7 +44,7 @@ class Sealer:
         if self._first is None:
             return _PLAIN + content
         nonce = secrets.token_bytes(_NONCE)
-        sealed = self._ciphers[self._first].encrypt(nonce, content, about.encode())
+        sealed = self._cipher(self._first).encrypt(nonce, content, about.encode())
         return _SEALED + self._first + nonce + sealed
 
     def stale(self, kept: bytes) -> bool:
@@ -55,13 +56,23 @@ class Sealer:
         if kept[:1] == _PLAIN:
             return kept[1:]
         fingerprint, rest = kept[1 : 1 + _FINGERPRINT], kept[1 + _FINGERPRINT :]
-        cipher = self._ciphers.get(fingerprint)
-        if kept[:1] != _SEALED or cipher is None:
+        if kept[:1] != _SEALED or fingerprint not in self._keys:
             raise Unsealable("sealed with a key that is not configured")
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see `_cipher`
+
         try:
-            return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], about.encode())
+            return self._cipher(fingerprint).decrypt(rest[:_NONCE], rest[_NONCE:], about.encode())
         except InvalidTag:
             raise Unsealable("the content was altered") from None
+
+    def _cipher(self, fingerprint: bytes) -> "AESGCM":
+        """The cipher of a key, from when it is first needed: a worker that seals nothing keeps 6 MB."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
+
+        cipher = self._ciphers.get(fingerprint)
+        if cipher is None:
+            cipher = self._ciphers[fingerprint] = AESGCM(self._keys[fingerprint])
+        return cipher
 
 
 def keys_of(text: str) -> list[bytes]:
