@@ -26,10 +26,10 @@ class Slow(HttpServiceServicer):
         self.settled = 0
 
     async def GetHealth(self, request: Any, context: Any) -> HttpBody:
-        raise NotImplementedError
+        return HttpBody()
 
     async def GetOpenApi(self, request: Any, context: Any) -> HttpBody:
-        raise NotImplementedError
+        return HttpBody()
 
     async def CreateResponse(self, request: HttpBody, context: Any) -> AsyncIterator[HttpBody]:
         try:
